@@ -1,0 +1,41 @@
+/* lib/cdb.h - constant databases, the one user of tinycdb.
+ *
+ * Programs that use it link -lcdb.  Reading is by memory map of an immutable
+ * file; a writer replaces the file durably. */
+#ifndef LIB_CDB_H
+#define LIB_CDB_H
+
+#include "lib/str.h"
+
+enum cdb_status {
+	CDB_OK,
+	CDB_NONE,               /* no such key, or (opening) no such file */
+	CDB_TEMP,               /* could not be read; errno */
+};
+
+struct cdb_file;                /* opaque */
+
+/* A regular file that is a whole cdb, or CDB_TEMP (EINVAL). */
+__attribute__((warn_unused_result))
+enum cdb_status cdbfile_open(const char *path, struct cdb_file **out);
+/* Appends the first record of key to out. */
+__attribute__((warn_unused_result))
+enum cdb_status cdbfile_get(struct cdb_file *, const void *key, size_t n,
+    struct str *out);
+/* Has the path been replaced since it was opened? */
+bool cdbfile_stale(const struct cdb_file *, const char *path);
+void cdbfile_close(struct cdb_file *);          /* NULL is fine */
+
+struct cdb_writer;
+__attribute__((warn_unused_result))
+int cdbwriter_open(const char *tmp, struct cdb_writer **out);
+__attribute__((warn_unused_result))
+int cdbwriter_add(struct cdb_writer *, const void *key, size_t klen,
+    const void *value, size_t vlen);
+/* Finishes, syncs, renames to path, syncs the directory; frees the writer
+ * either way.  On failure tmp is gone and path untouched. */
+__attribute__((warn_unused_result))
+int cdbwriter_commit(struct cdb_writer *, const char *path, unsigned mode);
+void cdbwriter_abort(struct cdb_writer *);
+
+#endif

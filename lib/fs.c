@@ -1,0 +1,141 @@
+/* lib/fs.c - whole files, atomic replacement, locks, syncs; see fs.h. */
+#include "lib/fs.h"
+
+#include "lib/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static void
+close_keep(int fd)
+{
+	int e = errno;
+
+	(void)close(fd);
+	errno = e;
+}
+
+int
+fs_read_fd(int fd, struct str *out, size_t max)
+{
+	struct stat st;
+	size_t had = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		return -1;
+	}
+	for (;;) {
+		char buf[4096];
+		ssize_t n = read(fd, buf, sizeof buf);
+
+		if (n == 0)
+			return 0;
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		if ((size_t)n > max - had) {
+			errno = EFBIG;
+			return -1;
+		}
+		str_catb(out, buf, (size_t)n);
+		had += (size_t)n;
+	}
+}
+
+int
+fs_read(const char *path, struct str *out, size_t max)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return -1;
+	r = fs_read_fd(fd, out, max);
+	close_keep(fd);
+	return r;
+}
+
+int
+fs_replace(const char *path, const char *tmp, const void *bytes, size_t n,
+    mode_t mode)
+{
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return -1;
+	if (fchmod(fd, mode) < 0 || fd_write_all(fd, bytes, n) < 0 ||
+	    fsync(fd) < 0) {
+		close_keep(fd);
+		goto fail;
+	}
+	if (close(fd) < 0 || rename(tmp, path) < 0)
+		goto fail;
+	return fs_sync_parent(path);
+fail:
+	{
+		int e = errno;
+
+		(void)unlink(tmp);
+		errno = e;
+	}
+	return -1;
+}
+
+int
+fs_sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -1;
+	r = fsync(fd);
+	close_keep(fd);
+	return r;
+}
+
+int
+fs_sync_parent(const char *path)
+{
+	struct str dir = {0};
+	size_t n = strlen(path), slash = bytes_rchr(path, n, '/');
+	int r;
+
+	if (slash == n)
+		str_cats(&dir, ".");
+	else
+		str_catb(&dir, path, slash ? slash : 1);
+	r = fs_sync_dir(str_c(&dir));
+	str_free(&dir);
+	return r;
+}
+
+int
+fs_syncfs(int fd)
+{
+	return syncfs(fd);
+}
+
+int
+fs_lock(const char *path, mode_t mode, bool wait)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return -1;
+	while (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0)
+		if (errno != EINTR) {
+			close_keep(fd);
+			return -1;
+		}
+	return fd;
+}

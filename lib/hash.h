@@ -1,0 +1,20 @@
+/* lib/hash.h - SipHash-2-4: for tables (random key) and as a checksum that
+ * finds torn files (zero key; not against somebody who can write them). */
+#ifndef LIB_HASH_H
+#define LIB_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash {
+	uint64_t v0, v1, v2, v3;
+	uint64_t total;
+	unsigned char tail[8];
+	size_t ntail;
+};
+
+void hash_init(struct hash *, uint64_t k0, uint64_t k1);
+void hash_add(struct hash *, const void *bytes, size_t n);
+uint64_t hash_end(struct hash *);       /* once */
+
+#endif

@@ -1,0 +1,285 @@
+/* lib/proc.c - processes; see proc.h.
+ *
+ * proc_spawn uses clone(CLONE_VM|CLONE_VFORK): the parent sleeps until the
+ * child has executed, so errors come back through shared memory and a spawn
+ * costs the same from a large parent as from a small one.  The child runs on
+ * its own stack and calls nothing but system calls before it executes. */
+#include "lib/proc.h"
+
+#include "lib/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STACK ((size_t)64 * 1024)
+
+struct start {
+	const struct proc_spawn *spec;
+	char *const *argv;
+	char *const *envp;
+	const char *path;
+	sigset_t mask;                  /* to restore in the parent */
+	int error;
+};
+
+/* exec wants char *const *; the strings are not changed. */
+static char *const *
+vec(const char *const *v)
+{
+	union {
+		const char *const *in;
+		char *const *out;
+	} u = {.in = v};
+
+	return u.out;
+}
+
+static void
+default_signals(void)
+{
+	struct sigaction sa, old;
+
+	memset(&sa, 0, sizeof sa);
+	sa.sa_handler = SIG_DFL;
+	for (int s = 1; s < NSIG; s++)
+		if (s != SIGKILL && s != SIGSTOP &&
+		    sigaction(s, NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN && old.sa_handler != SIG_DFL)
+			(void)sigaction(s, &sa, NULL);
+	/* A program must not be born deaf to a closed pipe. */
+	(void)sigaction(SIGPIPE, &sa, NULL);
+}
+
+/* Two passes, because a target number may be the source of another. */
+static int
+place_fds(const struct proc_fd *fds, size_t n)
+{
+	int high[PROC_MAXFD];
+	int top = 2;
+
+	for (size_t i = 0; i < n; i++) {
+		int from = fds[i].from;
+
+		if (from < 0)
+			from = open("/dev/null", O_RDWR | O_CLOEXEC);
+		high[i] = from < 0 ? -1 :
+		    fcntl(from, F_DUPFD_CLOEXEC, PROC_MAXFD + 1);
+		if (high[i] < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (dup2(high[i], fds[i].to) < 0)
+			return -1;
+		if (fds[i].to > top)
+			top = fds[i].to;
+	}
+	/* Whatever else is open stays behind; close_range is Linux 5.9. */
+	return (int)syscall(SYS_close_range, (unsigned)top + 1, ~0U, 0);
+}
+
+static int
+drop_raw(uid_t uid, gid_t gid)
+{
+	/* Raw calls: glibc's wrappers reach for other threads, and this may
+	 * run on shared memory. */
+	if (syscall(SYS_setgroups, 1, &gid) < 0 ||
+	    syscall(SYS_setresgid, gid, gid, gid) < 0 ||
+	    syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return -1;
+	if (uid != 0 && syscall(SYS_setuid, 0) == 0) {
+		errno = EPERM;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+child(void *arg)
+{
+	struct start *st = arg;
+	const struct proc_spawn *sp = st->spec;
+	sigset_t none;
+
+	default_signals();
+	if (sp->new_session)
+		(void)setsid();
+	if (place_fds(sp->fds, sp->nfds) < 0 ||
+	    (sp->drop && drop_raw(sp->uid, sp->gid) < 0) ||
+	    (sp->dir != NULL && chdir(sp->dir) < 0)) {
+		st->error = errno;
+		_exit(127);
+	}
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execve(st->path, st->argv, st->envp);
+	st->error = errno;
+	_exit(127);
+}
+
+/* Where execvp would find it: the first executable in PATH. */
+static int
+find_program(const char *name, struct str *out)
+{
+	const char *path = getenv("PATH");
+	int err = ENOENT;
+
+	if (strchr(name, '/') != NULL) {
+		str_copys(out, name);
+		return 0;
+	}
+	if (path == NULL)
+		path = "/bin:/usr/bin";
+	for (;;) {
+		size_t n = strcspn(path, ":");
+
+		str_copyb(out, path, n);
+		str_cats(out, n ? "/" : "./");
+		str_cats(out, name);
+		if (access(str_c(out), X_OK) == 0)
+			return 0;
+		if (errno == EACCES)
+			err = EACCES;
+		if (path[n] == '\0')
+			break;
+		path += n + 1;
+	}
+	errno = err;
+	return -1;
+}
+
+int
+proc_spawn(const struct proc_spawn *sp, pid_t *pid_out)
+{
+	struct start st = {.spec = sp, .argv = vec(sp->argv),
+	    .envp = sp->envp ? vec(sp->envp) : environ};
+	struct str found = {0};
+	sigset_t all;
+	char *stack;
+	pid_t pid;
+
+	for (size_t i = 0; i < sp->nfds; i++)
+		if (sp->fds[i].to < 0 || sp->fds[i].to >= PROC_MAXFD) {
+			errno = EBADF;
+			return -1;
+		}
+	st.path = sp->path;
+	if (st.path == NULL) {
+		if (find_program(sp->argv[0], &found) < 0) {
+			str_free(&found);
+			return -1;
+		}
+		st.path = str_c(&found);
+	}
+	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED) {
+		str_free(&found);
+		return -1;
+	}
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &st.mask);
+	pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD,
+	    &st);
+	if (pid < 0)
+		st.error = errno;
+	(void)sigprocmask(SIG_SETMASK, &st.mask, NULL);
+	(void)munmap(stack, STACK);
+	str_free(&found);
+	if (st.error != 0) {
+		int status;
+
+		if (pid > 0 && proc_wait(pid, &status) < 0)
+			st.error = errno;
+		errno = st.error;
+		return -1;
+	}
+	*pid_out = pid;
+	return 0;
+}
+
+pid_t
+proc_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sigset_t none;
+
+		default_signals();
+		(void)sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	}
+	return pid;
+}
+
+void
+proc_exec(const char *const *argv, const char *const *envp)
+{
+	(void)execvpe(argv[0], vec(argv), envp ? vec(envp) : environ);
+}
+
+int
+proc_wait(pid_t pid, int *status)
+{
+	while (waitpid(pid, status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return 0;
+}
+
+pid_t
+proc_reap(int *status)
+{
+	pid_t r;
+
+	do
+		r = waitpid(-1, status, WNOHANG);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+const char *
+proc_status_text(int status, char *buf, size_t n)
+{
+	if (WIFSIGNALED(status))
+		(void)snprintf(buf, n, "signal %d", WTERMSIG(status));
+	else
+		(void)snprintf(buf, n, "exit code %d", WEXITSTATUS(status));
+	return buf;
+}
+
+int
+proc_pipe(int *r_out, int *w_out)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return -1;
+	*r_out = fd[0];
+	*w_out = fd[1];
+	return 0;
+}
+
+int
+proc_drop(uid_t uid, gid_t gid)
+{
+	if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return -1;
+	if (uid != 0 && setuid(0) == 0) {
+		errno = EPERM;
+		return -1;
+	}
+	return 0;
+}

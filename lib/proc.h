@@ -1,0 +1,56 @@
+/* lib/proc.h - starting and ending processes: the one place that forks.
+ *
+ * A child gets exactly the descriptors it is given: everything above the
+ * highest target is closed.  Signal mask and dispositions are the defaults in
+ * the child.  SIGPIPE stays ignored only where the caller ignores it. */
+#ifndef LIB_PROC_H
+#define LIB_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define PROC_MAXFD 12
+#define PROC_CHECK __attribute__((warn_unused_result))
+
+struct proc_fd {
+	int from;               /* the caller's descriptor, -1: /dev/null */
+	int to;                 /* its number in the child, < PROC_MAXFD */
+};
+
+struct proc_spawn {
+	const char *const *argv;
+	const char *const *envp;        /* NULL: the caller's environment */
+	const char *path;               /* NULL: argv[0] searched in PATH */
+	const char *dir;                /* NULL: stay */
+	const struct proc_fd *fds;
+	size_t nfds;
+	bool drop;                      /* become uid, gid, supplementary {gid} */
+	uid_t uid;
+	gid_t gid;
+	bool new_session;
+};
+
+/* Starts a program with vfork semantics.  *pid_out on 0; -1 with errno when
+ * it could not be started, exec failure included. */
+PROC_CHECK int proc_spawn(const struct proc_spawn *, pid_t *pid_out);
+
+/* fork for code that goes on without exec: 0 in the child (signals unblocked),
+ * the pid in the parent, -1 with errno. */
+PROC_CHECK pid_t proc_fork(void);
+
+/* Replaces this process.  Only returns on failure, with errno. */
+void proc_exec(const char *const *argv, const char *const *envp);
+
+/* Waits for pid through EINTR: 0 and *status, or -1. */
+PROC_CHECK int proc_wait(pid_t, int *status);
+/* Reaps any ended child: its pid, 0 when none is ready, -1 without children. */
+PROC_CHECK pid_t proc_reap(int *status);
+/* "exit code 3", "signal 9" for a log; buf of at least 32 bytes. */
+const char *proc_status_text(int status, char *buf, size_t n);
+
+PROC_CHECK int proc_pipe(int *r_out, int *w_out);      /* both close-on-exec */
+/* Become a user for good: groups, gid, uid, in this order, then verifies. */
+PROC_CHECK int proc_drop(uid_t, gid_t);
+
+#endif

@@ -1,0 +1,96 @@
+/* lib/user.c - accounts; see user.h.
+ *
+ * getpwnam_r returns 0 with no entry for "not there", and some name services
+ * return ENOENT, ESRCH, EBADF or EPERM for the same: getpwnam(3), ERRORS.
+ * Only ENOENT and ESRCH are believed; everything else is a failure. */
+#include "lib/user.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+
+#define SCRATCH_MAX ((size_t)1 << 20)   /* bytes for one passwd entry */
+
+static enum user_status
+verdict(int err, bool found)
+{
+	if (found)
+		return USER_OK;
+	if (err == 0 || err == ENOENT || err == ESRCH)
+		return USER_NONE;
+	errno = err;
+	return USER_TEMP;
+}
+
+static void
+take(struct user *out, const struct passwd *pw)
+{
+	str_copys(&out->name, pw->pw_name);
+	str_copys(&out->home, pw->pw_dir);
+	str_copys(&out->gecos, pw->pw_gecos);
+	str_copys(&out->shell, pw->pw_shell);
+	out->uid = pw->pw_uid;
+	out->gid = pw->pw_gid;
+}
+
+static enum user_status
+find(const char *name, uid_t uid, struct user *out)
+{
+	struct str scratch = {0};
+	struct passwd pw, *found = NULL;
+	size_t size = 1024;
+	int err;
+
+	do {
+		size *= 2;
+		str_reserve(&scratch, size);
+		err = name != NULL ?
+		    getpwnam_r(name, &pw, scratch.s, size, &found) :
+		    getpwuid_r(uid, &pw, scratch.s, size, &found);
+	} while (err == EINTR || (err == ERANGE && size < SCRATCH_MAX));
+	if (found != NULL)
+		take(out, found);
+	str_free(&scratch);
+	return verdict(err, found != NULL);
+}
+
+enum user_status
+user_find(const char *name, struct user *out)
+{
+	return find(name, 0, out);
+}
+
+enum user_status
+user_find_uid(uid_t uid, struct user *out)
+{
+	return find(NULL, uid, out);
+}
+
+enum user_status
+user_find_group(const char *name, gid_t *out)
+{
+	struct str scratch = {0};
+	struct group gr, *found = NULL;
+	size_t size = 1024;
+	int err;
+
+	do {
+		size *= 2;
+		str_reserve(&scratch, size);
+		err = getgrnam_r(name, &gr, scratch.s, size, &found);
+	} while (err == EINTR || (err == ERANGE && size < SCRATCH_MAX));
+	if (found != NULL)
+		*out = found->gr_gid;
+	str_free(&scratch);
+	return verdict(err, found != NULL);
+}
+
+void
+user_free(struct user *u)
+{
+	str_free(&u->name);
+	str_free(&u->home);
+	str_free(&u->gecos);
+	str_free(&u->shell);
+}
