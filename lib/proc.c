@@ -84,6 +84,14 @@ place_fds(const struct proc_fd *fds, size_t n)
 		if (fds[i].to > top)
 			top = fds[i].to;
 	}
+	for (int fd = 3; fd < top; fd++) {
+		bool given = false;
+
+		for (size_t i = 0; i < n; i++)
+			given = given || fds[i].to == fd;
+		if (!given)
+			(void)close(fd);
+	}
 	/* Whatever else is open stays behind; close_range is Linux 5.9. */
 	return (int)syscall(SYS_close_range, (unsigned)top + 1, ~0U, 0);
 }

@@ -1,7 +1,7 @@
 /* lib/proc.h - starting and ending processes: the one place that forks.
  *
- * A child gets exactly the descriptors it is given: everything above the
- * highest target is closed.  Signal mask and dispositions are the defaults in
+ * A child gets 0, 1, 2 as the caller has them, and exactly the descriptors it
+ * is given; everything else is closed.  Signal mask and dispositions are the defaults in
  * the child.  SIGPIPE stays ignored only where the caller ignores it. */
 #ifndef LIB_PROC_H
 #define LIB_PROC_H

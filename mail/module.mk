@@ -1,0 +1,6 @@
+LIB_SRC += mail/qpath.c
+LIB_SRC += mail/qsubmit.c
+LIB_SRC += mail/qx.c
+LIB_SRC += mail/spawnproto.c
+LIB_SRC += mail/date.c
+LIB_SRC += mail/quote.c
