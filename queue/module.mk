@@ -1,0 +1,2 @@
+UNIT += qrecord
+FUZZ += qrecord
