@@ -4,3 +4,4 @@ LIB_SRC += mail/qx.c
 LIB_SRC += mail/spawnproto.c
 LIB_SRC += mail/date.c
 LIB_SRC += mail/quote.c
+LIB_SRC += mail/qrecord.c
