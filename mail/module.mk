@@ -5,3 +5,4 @@ LIB_SRC += mail/spawnproto.c
 LIB_SRC += mail/date.c
 LIB_SRC += mail/quote.c
 LIB_SRC += mail/qrecord.c
+LIB_SRC += mail/qctl.c

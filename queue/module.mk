@@ -1,2 +1,8 @@
-UNIT += qrecord
-FUZZ += qrecord
+PROGS += qmail-queued
+qmail-queued_SRC := queue/qmail-queued.c queue/service.c queue/qmsg.c
+
+PROGS += qmail-queue
+qmail-queue_SRC := queue/qmail-queue.c
+
+PROGS += qmail-clean
+qmail-clean_SRC := queue/qmail-clean.c queue/clean.c
