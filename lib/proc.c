@@ -2,8 +2,11 @@
  *
  * proc_spawn uses clone(CLONE_VM|CLONE_VFORK): the parent sleeps until the
  * child has executed, so errors come back through shared memory and a spawn
- * costs the same from a large parent as from a small one.  The child runs on
- * its own stack and calls nothing but system calls before it executes. */
+ * costs the same from a large parent as from a small one.  A child that
+ * becomes another user could be stopped by that user just before it executes,
+ * and the sleep would never end: there the memory is copied, errors come
+ * through a pipe, and the wait is bounded.  The child runs on its own stack
+ * and calls nothing but system calls before it executes. */
 #include "lib/proc.h"
 
 #include "lib/str.h"
@@ -11,6 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -18,18 +23,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define STACK ((size_t)64 * 1024)
+#define DROP_WAIT 100           /* ms for a child that became somebody else */
 
 struct start {
 	const struct proc_spawn *spec;
 	char *const *argv;
 	char *const *envp;
 	const char *path;
-	sigset_t mask;                  /* to restore in the parent */
+	int report;                     /* pipe for errno, -1: shared memory */
 	int error;
 };
 
@@ -45,6 +52,9 @@ vec(const char *const *v)
 	return u.out;
 }
 
+/* No handler survives into a child; what the caller ignores stays ignored,
+ * as across any exec, but for two: a program must not be born deaf to a closed
+ * pipe, nor unable to wait for its own children. */
 static void
 default_signals(void)
 {
@@ -57,8 +67,8 @@ default_signals(void)
 		    sigaction(s, NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN && old.sa_handler != SIG_DFL)
 			(void)sigaction(s, &sa, NULL);
-	/* A program must not be born deaf to a closed pipe. */
 	(void)sigaction(SIGPIPE, &sa, NULL);
+	(void)sigaction(SIGCHLD, &sa, NULL);
 }
 
 /* Two passes, because a target number may be the source of another. */
@@ -66,6 +76,7 @@ static int
 place_fds(const struct proc_fd *fds, size_t n)
 {
 	int high[PROC_MAXFD];
+	bool given[PROC_MAXFD] = {true, true, true};
 	int top = 2;
 
 	for (size_t i = 0; i < n; i++) {
@@ -74,26 +85,23 @@ place_fds(const struct proc_fd *fds, size_t n)
 		if (from < 0)
 			from = open("/dev/null", O_RDWR | O_CLOEXEC);
 		high[i] = from < 0 ? -1 :
-		    fcntl(from, F_DUPFD_CLOEXEC, PROC_MAXFD + 1);
+		    fcntl(from, F_DUPFD_CLOEXEC, PROC_MAXFD);
 		if (high[i] < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (dup2(high[i], fds[i].to) < 0)
 			return -1;
+		given[fds[i].to] = true;
 		if (fds[i].to > top)
 			top = fds[i].to;
 	}
-	for (int fd = 3; fd < top; fd++) {
-		bool given = false;
-
-		for (size_t i = 0; i < n; i++)
-			given = given || fds[i].to == fd;
-		if (!given)
+	for (int fd = 3; fd < top; fd++)
+		if (!given[fd])
 			(void)close(fd);
-	}
-	/* Whatever else is open stays behind; close_range is Linux 5.9. */
-	return (int)syscall(SYS_close_range, (unsigned)top + 1, ~0U, 0);
+	/* Whatever else is open goes at exec; CLOEXEC is Linux 5.11. */
+	return (int)syscall(SYS_close_range, (unsigned)top + 1, ~0U,
+	    CLOSE_RANGE_CLOEXEC);
 }
 
 static int
@@ -112,6 +120,16 @@ drop_raw(uid_t uid, gid_t gid)
 	return 0;
 }
 
+_Noreturn static void
+child_fail(struct start *st)
+{
+	st->error = errno;
+	if (st->report >= 0 &&
+	    write(st->report, &st->error, sizeof st->error) < 0)
+		_exit(111);     /* the parent waited long enough */
+	_exit(111);
+}
+
 static int
 child(void *arg)
 {
@@ -122,17 +140,21 @@ child(void *arg)
 	default_signals();
 	if (sp->new_session)
 		(void)setsid();
+	if (st->report >= 0) {
+		int fd = fcntl(st->report, F_DUPFD_CLOEXEC, PROC_MAXFD);
+
+		if (fd < 0)
+			child_fail(st);
+		st->report = fd;
+	}
 	if (place_fds(sp->fds, sp->nfds) < 0 ||
 	    (sp->drop && drop_raw(sp->uid, sp->gid) < 0) ||
-	    (sp->dir != NULL && chdir(sp->dir) < 0)) {
-		st->error = errno;
-		_exit(127);
-	}
+	    (sp->dir != NULL && chdir(sp->dir) < 0))
+		child_fail(st);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execve(st->path, st->argv, st->envp);
-	st->error = errno;
-	_exit(127);
+	child_fail(st);
 }
 
 /* Where execvp would find it: the first executable in PATH. */
@@ -140,6 +162,7 @@ static int
 find_program(const char *name, struct str *out)
 {
 	const char *path = getenv("PATH");
+	struct stat sb;
 	int err = ENOENT;
 
 	if (strchr(name, '/') != NULL) {
@@ -154,8 +177,12 @@ find_program(const char *name, struct str *out)
 		str_copyb(out, path, n);
 		str_cats(out, n ? "/" : "./");
 		str_cats(out, name);
-		if (access(str_c(out), X_OK) == 0)
-			return 0;
+		if (access(str_c(out), X_OK) == 0 &&
+		    stat(str_c(out), &sb) == 0) {
+			if (S_ISREG(sb.st_mode))
+				return 0;
+			errno = EACCES;
+		}
 		if (errno == EACCES)
 			err = EACCES;
 		if (path[n] == '\0')
@@ -166,16 +193,74 @@ find_program(const char *name, struct str *out)
 	return -1;
 }
 
+/* What the child says on its pipe: 0 when the pipe closes in silence, which
+ * is what exec does, and when the wait ends. */
+static int
+hear_report(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int error = 0, r;
+
+	do
+		r = poll(&p, 1, DROP_WAIT);
+	while (r < 0 && errno == EINTR);
+	if (r > 0 && read(fd, &error, sizeof error) !=
+	    (ssize_t)sizeof error)
+		error = 0;
+	return error;
+}
+
+/* Starts the child described; st->error says how it went. */
+static pid_t
+launch(struct start *st)
+{
+	sigset_t all, mask;
+	int hear = -1;
+	char *stack;
+	pid_t pid;
+
+	st->report = -1;
+	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED) {
+		st->error = errno;
+		return -1;
+	}
+	if (st->spec->drop && proc_pipe(&hear, &st->report) < 0) {
+		st->error = errno;
+		(void)munmap(stack, STACK);
+		return -1;
+	}
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &mask);
+	pid = clone(child, stack + STACK, SIGCHLD |
+	    (st->spec->drop ? 0 : CLONE_VM | CLONE_VFORK), st);
+	if (pid < 0)
+		st->error = errno;
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	(void)munmap(stack, STACK);
+	if (st->spec->drop) {
+		(void)close(st->report);
+		if (pid > 0)
+			st->error = hear_report(hear);
+		(void)close(hear);
+	}
+	return pid;
+}
+
 int
 proc_spawn(const struct proc_spawn *sp, pid_t *pid_out)
 {
 	struct start st = {.spec = sp, .argv = vec(sp->argv),
 	    .envp = sp->envp ? vec(sp->envp) : environ};
 	struct str found = {0};
-	sigset_t all;
-	char *stack;
+	int status;
 	pid_t pid;
 
+	if (sp->nfds > PROC_MAXFD) {
+		errno = EINVAL;
+		return -1;
+	}
 	for (size_t i = 0; i < sp->nfds; i++)
 		if (sp->fds[i].to < 0 || sp->fds[i].to >= PROC_MAXFD) {
 			errno = EBADF;
@@ -189,26 +274,11 @@ proc_spawn(const struct proc_spawn *sp, pid_t *pid_out)
 		}
 		st.path = str_c(&found);
 	}
-	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (stack == MAP_FAILED) {
-		str_free(&found);
-		return -1;
-	}
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_BLOCK, &all, &st.mask);
-	pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD,
-	    &st);
-	if (pid < 0)
-		st.error = errno;
-	(void)sigprocmask(SIG_SETMASK, &st.mask, NULL);
-	(void)munmap(stack, STACK);
+	pid = launch(&st);
 	str_free(&found);
 	if (st.error != 0) {
-		int status;
-
-		if (pid > 0 && proc_wait(pid, &status) < 0)
-			st.error = errno;
+		if (pid > 0)
+			(void)!proc_wait(pid, &status);
 		errno = st.error;
 		return -1;
 	}

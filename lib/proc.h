@@ -31,8 +31,10 @@ struct proc_spawn {
 	bool new_session;
 };
 
-/* Starts a program with vfork semantics.  *pid_out on 0; -1 with errno when
- * it could not be started, exec failure included. */
+/* Starts a program.  *pid_out on 0; -1 with errno when it could not be
+ * started, exec failure included.  EINVAL past PROC_MAXFD descriptors.
+ * With drop the wait for the exec is bounded (that user can stop the child):
+ * a child which fails later than that ends with exit code 111. */
 PROC_CHECK int proc_spawn(const struct proc_spawn *, pid_t *pid_out);
 
 /* fork for code that goes on without exec: 0 in the child (signals unblocked),
