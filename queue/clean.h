@@ -1,0 +1,19 @@
+/* queue/clean.h - what qmail-clean does; HOME/queue is the working directory.
+ *
+ * Requests are NUL-terminated: "foop/N" removes intd/N, then mess/S/N;
+ * "todo/N" removes intd/N, then todo/N; "done/N" removes todo/N, intd/N, then
+ * mess/S/N.  What is not there is fine.  Exactly one byte answers each: '+'
+ * done, '!' something could not be removed, 'x' not a request. */
+#ifndef QUEUE_CLEAN_H
+#define QUEUE_CLEAN_H
+
+#include "lib/io.h"
+
+/* Until the end of input: 0.  100 when an answer cannot be written. */
+int clean_run(struct io *);
+/* One request without its NUL: the answer. */
+char clean_request(const char *s, size_t n);
+/* Removes files in pid/ older than QUEUE_OSSIFIED seconds. */
+void clean_pid(int64_t now);
+
+#endif

@@ -1,0 +1,90 @@
+/* qmail-queued - the queue service: commits what local programs submit.
+ * Runs as:  qmailq, group qmail, under supervise.
+ * Trusts:   the kernel's word on who connected.  Never: what it says.
+ * Exits:    0 after SIGTERM, 111 on any local trouble, 100 on misuse. */
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/sig.h"
+#include "lib/sock.h"
+#include "lib/user.h"
+#include "mail/qpath.h"
+#include "mail/qsubmit.h"
+#include "queue/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+#define CLIENTS_WANT 4096       /* two descriptors each */
+#define LOCK "lock/queued"
+
+static uid_t
+uid_of(const char *name)
+{
+	struct user u = {0};
+	enum user_status st = user_find(name, &u);
+	uid_t uid = u.uid;
+
+	user_free(&u);
+	if (st == USER_TEMP)
+		die_sys(111, "unable to look up user %s", name);
+	if (st == USER_NONE)
+		die(111, "unable to look up user %s: no such user", name);
+	return uid;
+}
+
+static size_t
+raise_files(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		die_sys(111, "unable to read the limit of open files");
+	rl.rlim_cur = rl.rlim_max < 2 * CLIENTS_WANT + 64 ? rl.rlim_max :
+	    2 * CLIENTS_WANT + 64;
+	if (setrlimit(RLIMIT_NOFILE, &rl) < 0)
+		die_sys(111, "unable to raise the limit of open files");
+	if (rl.rlim_cur < 80)
+		die(111, "the limit of open files is too low: %lu",
+		    (unsigned long)rl.rlim_cur);
+	return (size_t)(rl.rlim_cur - 64) / 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
+	struct service_config cfg = {0};
+
+	(void)argv;
+	log_init("qmail-queued");
+	if (argc != 1)
+		die_usage("qmail-queued");
+	(void)umask(022);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	cfg.uid_alias = uid_of("alias");
+	cfg.uid_network = uid_of("qmaild");
+	cfg.uid_bounce = uid_of("qmails");
+	if (chdir(QUEUE_DIR) < 0)
+		die_sys(111, "unable to change to %s", QUEUE_DIR);
+	if (fs_lock(LOCK, 0600, false) < 0)
+		die_sys(111, "unable to lock %s/%s (already running?)",
+		    QUEUE_DIR, LOCK);
+	cfg.queue_dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cfg.signals = sig_open(signals);
+	sig_ignore(SIGPIPE);
+	if (cfg.queue_dir < 0 || cfg.signals < 0)
+		die_sys(111, "unable to open %s", QUEUE_DIR);
+	cfg.clients_max = raise_files();
+	cfg.clients_uid_max = cfg.clients_max / 2;
+	cfg.listener = sock_listen(QSUBMIT_SOCKET, SOCK_STREAM, BACKLOG, 0666);
+	if (cfg.listener < 0)
+		die_sys(111, "unable to listen on %s", QSUBMIT_SOCKET);
+	return service_run(&cfg);
+}
