@@ -184,8 +184,11 @@ class QmailJudge:
                 bounce = q.bounce_text(n)
                 if bounce:
                     notes.append(mess + bounce)
-            elif m is None:
+            elif b"MAILER-DAEMON" in mess:
                 notes.append(mess)
+            else:
+                v.corrupt.append(f"queue entry {n} would be believed: "
+                                 f"{len(mess)} bytes, id {ident}")
         for ident in acked:
             m = self.messages[ident]
             for r, where in m.rcpts.items():
