@@ -1,8 +1,9 @@
 /* lib/user.c - accounts; see user.h.
  *
- * getpwnam_r returns 0 with no entry for "not there", and some name services
- * return ENOENT, ESRCH, EBADF or EPERM for the same: getpwnam(3), ERRORS.
- * Only ENOENT and ESRCH are believed; everything else is a failure. */
+ * glibc's getpwnam_r returns 0 with no entry for "not there".  The errors that
+ * getpwnam(3) lists for the same (ENOENT, ESRCH and others) come, with glibc,
+ * only from a service that was not available: a missing /etc/passwd or the
+ * socket of a stopped daemon is ENOENT.  So only 0 is believed. */
 #include "lib/user.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ verdict(int err, bool found)
 {
 	if (found)
 		return USER_OK;
-	if (err == 0 || err == ENOENT || err == ESRCH)
+	if (err == 0)
 		return USER_NONE;
 	errno = err;
 	return USER_TEMP;
@@ -26,10 +27,11 @@ verdict(int err, bool found)
 static void
 take(struct user *out, const struct passwd *pw)
 {
+	/* Some services leave fields out. */
 	str_copys(&out->name, pw->pw_name);
-	str_copys(&out->home, pw->pw_dir);
-	str_copys(&out->gecos, pw->pw_gecos);
-	str_copys(&out->shell, pw->pw_shell);
+	str_copys(&out->home, pw->pw_dir ? pw->pw_dir : "");
+	str_copys(&out->gecos, pw->pw_gecos ? pw->pw_gecos : "");
+	str_copys(&out->shell, pw->pw_shell ? pw->pw_shell : "");
 	out->uid = pw->pw_uid;
 	out->gid = pw->pw_gid;
 }
