@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,10 +43,12 @@ wait_for(int fd, short events, int timeout)
 static enum io_status
 fill(struct io *io)
 {
+	assert(io->rfd >= 0);
 	if (io->rfail != IO_OK)
 		return io->rfail;
+	/* Told once; what the peer said before it left can still be read. */
 	if (io->wlen > 0 && io_flush(io) != IO_OK)
-		return io->rfail = io->wfail;
+		return io->wfail;
 	io->rpos = io->rlen = 0;
 	for (;;) {
 		ssize_t n;
@@ -159,8 +162,11 @@ io_slurp(struct io *io, struct str *out, size_t max)
 				return st == IO_EOF ? IO_OK : st;
 		}
 		n = io->rlen - io->rpos;
-		if (n > max - had)
+		if (n > max - had) {
+			str_catb(out, io->rbuf + io->rpos, max - had);
+			io->rpos += max - had;
 			return IO_TOOLONG;
+		}
 		str_catb(out, io->rbuf + io->rpos, n);
 		had += n;
 		io->rpos = io->rlen;
@@ -174,12 +180,26 @@ io_peek(const struct io *io, const char **out)
 	return io->rlen - io->rpos;
 }
 
+/* With a deadline no write may block, not even on a blocking descriptor: what
+ * poll calls writable takes PIPE_BUF bytes at once (a pipe has a free page, a
+ * socket more). */
 static enum io_status
 write_out(struct io *io, const char *p, size_t n)
 {
 	while (n > 0) {
-		ssize_t w = write(io->wfd, p, n);
+		size_t k = n;
+		ssize_t w;
 
+		if (io->timeout != IO_FOREVER) {
+			enum io_status st =
+			    wait_for(io->wfd, POLLOUT, io->timeout);
+
+			if (st != IO_OK)
+				return io->wfail = st;
+			if (k > PIPE_BUF)
+				k = PIPE_BUF;
+		}
+		w = write(io->wfd, p, k);
 		if (w >= 0) {
 			p += w;
 			n -= (size_t)w;

@@ -4,7 +4,8 @@
  * A struct io has a reading side, a writing side, or both; the descriptors
  * stay the caller's.  {0} is not valid; call io_init.  Blocking and
  * non-blocking descriptors both work: on EAGAIN it polls.  Before it waits to
- * read it flushes what was put.  After an error the side stays failed. */
+ * read it flushes what was put; when that fails the read says so, once.  After
+ * an error the side stays failed. */
 #ifndef LIB_IO_H
 #define LIB_IO_H
 
@@ -39,7 +40,7 @@ enum io_status io_getdelim(struct io *, struct str *out, char delim,
 /* Reads 1..n bytes; *got is 0 unless IO_OK. */
 enum io_status io_get(struct io *, void *buf, size_t n, size_t *got);
 enum io_status io_getall(struct io *, void *buf, size_t n);    /* exactly n */
-/* The rest of the input; IO_OK at its end. */
+/* The rest of the input; IO_OK at its end.  On IO_TOOLONG out has max more. */
 enum io_status io_slurp(struct io *, struct str *out, size_t max);
 /* What is buffered now, without reading: borrowed until the next read. */
 size_t io_peek(const struct io *, const char **out);
