@@ -23,7 +23,7 @@ int
 fs_read_fd(int fd, struct str *out, size_t max)
 {
 	struct stat st;
-	size_t had = 0;
+	size_t start = out->len, had = 0;
 
 	if (fstat(fd, &st) < 0)
 		return -1;
@@ -40,9 +40,11 @@ fs_read_fd(int fd, struct str *out, size_t max)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
+			str_trunc(out, start);
 			return -1;
 		}
 		if ((size_t)n > max - had) {
+			str_trunc(out, start);
 			errno = EFBIG;
 			return -1;
 		}
@@ -68,8 +70,12 @@ int
 fs_replace(const char *path, const char *tmp, const void *bytes, size_t n,
     mode_t mode)
 {
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	int fd;
 
+	/* A leftover may be anything: a link, a pipe without a reader. */
+	if (unlink(tmp) < 0 && errno != ENOENT)
+		return -1;
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -1;
 	if (fchmod(fd, mode) < 0 || fd_write_all(fd, bytes, n) < 0 ||

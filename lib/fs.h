@@ -12,13 +12,15 @@
 
 #define FS_CHECK __attribute__((warn_unused_result))
 
-/* Appends the file to out.  EFBIG past max bytes, EISDIR/EINVAL when it is
- * not a regular file. */
+/* Appends the file to out, or leaves out alone.  EFBIG past max bytes,
+ * EISDIR/EINVAL when it is not a regular file. */
 FS_CHECK int fs_read(const char *path, struct str *out, size_t max);
 FS_CHECK int fs_read_fd(int fd, struct str *out, size_t max);
 
 /* Replaces path durably: writes tmp (in the same directory), syncs it,
- * renames it, syncs the directory.  tmp is removed on failure. */
+ * renames it, syncs the directory.  tmp is removed first and on failure, so
+ * writers that may meet need a tmp each, or a lock.  When only the last sync
+ * fails, path is new already but may not survive a power cut. */
 FS_CHECK int fs_replace(const char *path, const char *tmp, const void *bytes,
     size_t n, mode_t mode);
 
