@@ -4,6 +4,7 @@
  * event was already fetched: the pending list is scrubbed. */
 #include "lib/loop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
@@ -40,9 +41,11 @@ loop_want(struct loop *l, struct loop_watch *w, uint32_t want)
 {
 	struct epoll_event ev = {.events = to_epoll(want), .data.ptr = w};
 
-	if (w->want == want || !w->on)
+	if (w->want == want)
 		return;
 	w->want = want;
+	if (!w->on)
+		return;
 	(void)epoll_ctl(l->ep, EPOLL_CTL_MOD, w->fd, &ev);
 }
 
@@ -65,6 +68,7 @@ loop_run(struct loop *l, int64_t ms)
 	uint32_t got[LOOP_BATCH];
 	int n;
 
+	assert(l->npending == 0);
 	if (ms > INT_MAX)
 		ms = INT_MAX;
 	n = epoll_wait(l->ep, ev, LOOP_BATCH, ms < 0 ? -1 : (int)ms);
@@ -78,7 +82,8 @@ loop_run(struct loop *l, int64_t ms)
 		got[i] = (e & (EPOLLIN | EPOLLRDHUP) ? LOOP_READ : 0u) |
 		    (e & EPOLLOUT ? LOOP_WRITE : 0u);
 		if (e & (EPOLLHUP | EPOLLERR))
-			got[i] |= LOOP_READ | LOOP_WRITE;
+			got[i] |= LOOP_READ |
+			    (l->pending[i]->want & LOOP_WRITE);
 	}
 	for (int i = 0; i < n; i++) {
 		struct loop_watch *w = l->pending[i];

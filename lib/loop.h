@@ -23,7 +23,6 @@ struct loop_watch {
 
 struct loop {
 	int ep;
-	uint32_t generation;
 	int npending;
 	struct loop_watch *pending[LOOP_BATCH];
 };
@@ -36,7 +35,8 @@ __attribute__((warn_unused_result))
 int loop_add(struct loop *, struct loop_watch *);
 void loop_want(struct loop *, struct loop_watch *, uint32_t want);
 void loop_del(struct loop *, struct loop_watch *);      /* fd stays open */
-/* Waits at most ms (-1: until something happens) and calls back. */
+/* Waits at most ms (-1: until something happens) and calls back.  Not from
+ * inside a callback. */
 __attribute__((warn_unused_result))
 int loop_run(struct loop *, int64_t ms);
 

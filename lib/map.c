@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -107,6 +108,7 @@ map_set(struct map *m, const void *key, size_t n, void *value)
 	uint64_t h = hash_key(m, key, n);
 	struct map_slot *s = find(m, h, key, n);
 
+	assert(value != NULL);
 	if (s != NULL) {
 		s->value = value;
 		return;
