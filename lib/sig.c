@@ -12,8 +12,12 @@ sig_open(const int *signals)
 	sigset_t set;
 
 	(void)sigemptyset(&set);
-	for (; *signals; signals++)
+	for (; *signals; signals++) {
+		/* Born with SIGCHLD ignored, children would vanish unseen. */
+		if (*signals == SIGCHLD)
+			(void)signal(SIGCHLD, SIG_DFL);
 		(void)sigaddset(&set, *signals);
+	}
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
