@@ -78,16 +78,31 @@ tai_cat_label(struct str *out, const struct tai *t)
 	str_catx(out, t->nano, 8);
 }
 
+/* The digits shift through sec and nano as through one 96-bit number, so any
+ * run has a meaning: the last eight are nanoseconds. */
 size_t
 tai_scan_label(struct tai *out, const char *s, size_t n)
 {
-	uint64_t sec, nano;
+	uint64_t sec = 0, nano = 0;
+	size_t i;
 
-	if (n < 25 || s[0] != '@')
+	if (n == 0 || s[0] != '@')
 		return 0;
-	if (scan_x64(s + 1, 16, &sec) != 16 || scan_x64(s + 17, 8, &nano) != 8)
+	for (i = 1; i < n; i++) {
+		unsigned d;
+
+		if (s[i] >= '0' && s[i] <= '9')
+			d = (unsigned)(s[i] - '0');
+		else if (s[i] >= 'a' && s[i] <= 'f')
+			d = (unsigned)(s[i] - 'a') + 10;
+		else
+			break;
+		sec = sec << 4 | nano >> 28;
+		nano = (nano << 4 & UINT32_MAX) | d;
+	}
+	if (i == 1)
 		return 0;
 	out->sec = sec;
 	out->nano = (uint32_t)nano;
-	return 25;
+	return i;
 }

@@ -26,8 +26,9 @@ int64_t tai_unix(const struct tai *);
 void tai_pack(unsigned char out[TAI_PACK], const struct tai *);
 void tai_unpack(struct tai *out, const unsigned char in[TAI_PACK]);
 void tai_cat_label(struct str *, const struct tai *);   /* "@" + 24 hex */
-/* Reads "@" + 24 hex (longer or shorter hex runs as tai64nlocal accepts
- * them); bytes used, 0 if s does not begin with one. */
+/* Reads "@" and all lower case hex digits that follow, 24 in a label, but one
+ * or more as tai64nlocal has it: the last eight are nanoseconds (which may be
+ * past 999999999).  Bytes used; 0 if s does not begin with one. */
 size_t tai_scan_label(struct tai *out, const char *s, size_t n);
 
 #endif
