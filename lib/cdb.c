@@ -25,6 +25,7 @@ struct cdb_file {
 struct cdb_writer {
 	struct cdb_make make;
 	int fd;
+	bool finished;
 	char *tmp;
 };
 
@@ -45,7 +46,8 @@ cdbfile_open(const char *path, struct cdb_file **out)
 		goto fail;
 	}
 	if (cdb_init(&f->db, fd) < 0) {
-		errno = errno ? errno : EINVAL;
+		if (errno == EPROTO)    /* tinycdb: too short to be one */
+			errno = EINVAL;
 		goto fail;
 	}
 	f->dev = st.st_dev;
@@ -78,7 +80,8 @@ cdbfile_get(struct cdb_file *f, const void *key, size_t n, struct str *out)
 	if (r == 0)
 		return CDB_NONE;
 	if (r < 0) {
-		errno = errno ? errno : EIO;
+		if (errno == EPROTO)    /* tinycdb: offsets lead outside */
+			errno = EINVAL;
 		return CDB_TEMP;
 	}
 	if (cdb_datalen(&f->db) == 0)
@@ -116,14 +119,18 @@ int
 cdbwriter_open(const char *tmp, struct cdb_writer **out)
 {
 	struct cdb_writer *w;
-	int fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd;
 
+	if (unlink(tmp) < 0 && errno != ENOENT)
+		return -1;
+	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
 	w = mem_alloc(1, sizeof *w);
 	w->fd = fd;
 	w->tmp = mem_dup_copy(tmp);
 	if (cdb_make_start(&w->make, fd) < 0) {
+		w->finished = true;
 		cdbwriter_abort(w);
 		return -1;
 	}
@@ -146,6 +153,7 @@ cdbwriter_add(struct cdb_writer *w, const void *key, size_t klen,
 int
 cdbwriter_commit(struct cdb_writer *w, const char *path, unsigned mode)
 {
+	w->finished = true;
 	if (cdb_make_finish(&w->make) < 0 || fchmod(w->fd, mode) < 0 ||
 	    fsync(w->fd) < 0 || rename(w->tmp, path) < 0 ||
 	    fs_sync_parent(path) < 0) {
@@ -164,6 +172,9 @@ cdbwriter_abort(struct cdb_writer *w)
 	int e = errno;
 
 	(void)unlink(w->tmp);
+	/* The only call of tinycdb that gives its memory back. */
+	if (!w->finished)
+		(void)cdb_make_finish(&w->make);
 	(void)close(w->fd);
 	free(w->tmp);
 	free(w);

@@ -15,10 +15,11 @@ enum cdb_status {
 
 struct cdb_file;                /* opaque */
 
-/* A regular file that is a whole cdb, or CDB_TEMP (EINVAL). */
+/* CDB_TEMP with EINVAL for what is no regular file or too short. */
 __attribute__((warn_unused_result))
 enum cdb_status cdbfile_open(const char *path, struct cdb_file **out);
-/* Appends the first record of key to out. */
+/* Appends the first record of key to out.  CDB_TEMP with EINVAL when the file
+ * is damaged or cut where it was looked at. */
 __attribute__((warn_unused_result))
 enum cdb_status cdbfile_get(struct cdb_file *, const void *key, size_t n,
     struct str *out);
@@ -33,7 +34,8 @@ __attribute__((warn_unused_result))
 int cdbwriter_add(struct cdb_writer *, const void *key, size_t klen,
     const void *value, size_t vlen);
 /* Finishes, syncs, renames to path, syncs the directory; frees the writer
- * either way.  On failure tmp is gone and path untouched. */
+ * either way.  On failure tmp is gone and path untouched; only when the last
+ * sync fails is path new already but may not survive a power cut. */
 __attribute__((warn_unused_result))
 int cdbwriter_commit(struct cdb_writer *, const char *path, unsigned mode);
 void cdbwriter_abort(struct cdb_writer *);
