@@ -6,3 +6,7 @@ LIB_SRC += mail/date.c
 LIB_SRC += mail/quote.c
 LIB_SRC += mail/qrecord.c
 LIB_SRC += mail/qctl.c
+UNIT += qrecord
+FUZZ += qrecord
+UNIT += qctl
+FUZZ += qctl

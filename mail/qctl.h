@@ -1,7 +1,7 @@
 /* mail/qctl.h - what the queue tool asks of qmail-send: both ends.
  *
- * HOME/run/send is a stream socket, owner qmails, mode 0600: only root and
- * qmails can connect, and the kernel's modes are the whole permission check.
+ * HOME/run/send/control is a stream socket in a directory of qmails, 0700:
+ * only root and qmails can connect; that is the whole permission check.
  * A client sends lines and gets exactly one line for each, in order; it may
  * send several before it reads.  Worked example:
  *
@@ -27,7 +27,7 @@
 
 #include "lib/str.h"
 
-#define QCTL_SOCKET HOME_DIR "/run/send"
+#define QCTL_SOCKET HOME_DIR "/run/send/control"
 #define QCTL_HOLD_DIR "hold"    /* directory in the queue, qmails 0700 */
 #define QCTL_LINE_MAX 64        /* bytes of a request, LF included */
 #define QCTL_TEXT_MAX 200       /* bytes of an answer's text */
