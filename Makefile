@@ -81,8 +81,10 @@ $(B)/TESTS/unit/$(1): $(B)/TESTS/unit/test_$(1).o $$($(1)_UNIT_SRC:%.c=$(B)/%.o)
 endef
 $(foreach u,$(UNIT),$(eval $(call UNITTEST,$(u))))
 
+# TESTS/fuzz/run leaves this out: libFuzzer brings a main of its own.
+FUZZ_MAIN = $(B)/TESTS/fuzz/replay.o
 define FUZZTEST
-$(B)/TESTS/fuzz/$(1): $(B)/TESTS/fuzz/fuzz_$(1).o $(B)/TESTS/fuzz/replay.o $$($(1)_FUZZ_SRC:%.c=$(B)/%.o) $(LIB)
+$(B)/TESTS/fuzz/$(1): $(B)/TESTS/fuzz/fuzz_$(1).o $$(FUZZ_MAIN) $$($(1)_FUZZ_SRC:%.c=$(B)/%.o) $(LIB)
 	@$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_FUZZ_LDLIBS)
 endef
 $(foreach f,$(FUZZ),$(eval $(call FUZZTEST,$(f))))
