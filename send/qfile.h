@@ -1,0 +1,40 @@
+/* send/qfile.h - the files of a preprocessed message: info/S/N, local/S/N,
+ * remote/S/N, bounce/N.  HOME/queue is the working directory.
+ *
+ * Nothing here is synced: todo/N is removed only after a barrier (link.h). */
+#ifndef SEND_QFILE_H
+#define SEND_QFILE_H
+
+#include "lib/str.h"
+#include "send/config.h"
+
+#include <time.h>
+
+#define QFILE_CHECK __attribute__((warn_unused_result))
+
+/* "local", "remote" */
+const char *qfile_dir(int channel);
+
+/* info/S/N with the sender; its mtime is the birth of the message. */
+QFILE_CHECK int qfile_write_info(uint64_t id, const char *sender,
+    int64_t birth);
+/* *sender is replaced.  EPROTO when the file is not one. */
+QFILE_CHECK int qfile_read_info(uint64_t id, struct str *sender,
+    int64_t *birth);
+/* local/S/N or remote/S/N as it is: T and D records. */
+QFILE_CHECK int qfile_write_list(uint64_t id, int channel,
+    const struct str *records);
+QFILE_CHECK int qfile_read_list(uint64_t id, int channel, struct str *out);
+/* Turns the T at offset into a D. */
+QFILE_CHECK int qfile_mark(uint64_t id, int channel, uint64_t offset);
+/* Next attempt, as the mtime of the list. */
+QFILE_CHECK int qfile_set_due(uint64_t id, int channel, int64_t due);
+/* 0 and the mtime; -1, ENOENT when the channel has nothing left. */
+QFILE_CHECK int qfile_get_due(uint64_t id, int channel, int64_t *due);
+QFILE_CHECK int qfile_append_bounce(uint64_t id, const struct str *text);
+
+/* Removes what is there of the four (and hold/N), info last. */
+void qfile_remove_all(uint64_t id);
+QFILE_CHECK int qfile_remove_list(uint64_t id, int channel);
+
+#endif

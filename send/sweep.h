@@ -1,0 +1,26 @@
+/* send/sweep.h - finds what crashes left in mess/ and intd/, a few entries at
+ * a time: files older than QUEUE_OSSIFIED seconds with neither todo nor info.
+ * HOME/queue is the working directory. */
+#ifndef SEND_SWEEP_H
+#define SEND_SWEEP_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SWEEP_EVERY 76431       /* seconds */
+
+struct sweep {
+	DIR *dir;
+	int at;                 /* split of mess, then intd, then idle */
+	int64_t due;            /* clock_mono_ms */
+};
+
+void sweep_init(struct sweep *);
+bool sweep_busy(const struct sweep *);
+int64_t sweep_due(const struct sweep *);
+/* found(arg, id, true) for a leftover in mess/, false for one in intd/. */
+void sweep_step(struct sweep *, void (*found)(void *, uint64_t, bool),
+    void *arg);
+
+#endif
