@@ -125,18 +125,15 @@ class QmailQueue:
 
 
 def p_record(env, mess):
-    """The p record that vouches for an envelope and its message; its pid is
-    taken from the envelope.  The rest of the envelope is all records but p
-    itself, with their NULs."""
-    pid, rest = b"0", []
-    for r in env.split(b"\0")[:-1]:
+    """The p record that vouches for an envelope and its message: size and
+    hash of the message, and hash of the envelope from its F to its end.  The
+    pid is the envelope's own."""
+    pid, at = b"", env.find(b"\0F") + 1
+    for r in env[:at].split(b"\0"):
         if r.startswith(b"p"):
-            digits = r[1:].split(b",")[0]
-            pid = digits
-        else:
-            rest.append(r + b"\0")
+            pid = r[1:].split(b",")[0]
     return b"p%s,%016x,%016x,%016x" % (
-        pid, len(mess), siphash24(mess), siphash24(b"".join(rest)))
+        pid, len(mess), siphash24(mess), siphash24(env[at:]))
 
 
 class QmailJudge:

@@ -5,7 +5,8 @@ Two orders of the same work:
   batch  valija's: rename into todo/, one syncfs, acknowledge; the envelope
          carries a checksum that recovery believes
 Faults leave one sync out (or do one thing too early).  They are planted to
-see whether a simulator finds them.
+see whether a simulator finds them; "dirs" is qmail's own order, which trusts
+that directories are written at once.
 
 Layout below root: queue/{pid,mess,intd,todo,info,local,bounce}, and
 home/user/Maildir/{tmp,new,cur}.
@@ -19,7 +20,7 @@ from .judge import DirView, QmailQueue, p_record
 from .mail import Message
 
 FAULTS = {
-    "full": ["msg", "env", "todo", "mess", "intd", "mfile", "mnew", "all"],
+    "full": ["msg", "env", "todo", "mess", "intd", "mfile", "mnew", "dirs", "all"],
     "batch": ["syncfs", "early", "nosum", "mfile", "mnew", "barrier"],
 }
 DIRS = [f"queue/{d}" for d in
@@ -60,7 +61,8 @@ class MiniQueue:
         return os.path.join(self.root, *parts)
 
     def fsync(self, path, name):
-        if self.skip in (name, "all"):
+        if self.skip in (name, "all") or (self.skip == "dirs" and
+                                          name in ("todo", "mess", "intd")):
             return
         fd = os.open(self.p(path), os.O_RDONLY)
         os.fsync(fd)
@@ -157,6 +159,14 @@ def recover(root, order, fault=None):
     MiniQueue(root, order, fault).deliver_pass()
 
 
+def sequence(root, order, fault, msgs, acknowledge):
+    """The same without any concurrency: a recording that repeats exactly."""
+    q = MiniQueue(root, order, fault)
+    for m in msgs:
+        q.submit(m, acknowledge)
+    q.deliver_pass()
+
+
 def workload(root, order, fault, msgs, acknowledge, senders=2, pause=0.0):
     """Two senders and a deliverer as processes; returns when all is quiet."""
     kids = []
@@ -207,6 +217,6 @@ def workload(root, order, fault, msgs, acknowledge, senders=2, pause=0.0):
 if __name__ == "__main__":      # miniq.py root order fault count markfile
     _root, _order, _fault, _count, _marks = sys.argv[1:6]
     _fd = os.open(_marks, os.O_WRONLY | os.O_APPEND)
-    workload(_root, _order, None if _fault == "-" else _fault,
+    sequence(_root, _order, None if _fault == "-" else _fault,
              messages(int(_count)),
              lambda ident: os.write(_fd, f"mark ack {ident}\n".encode()))
