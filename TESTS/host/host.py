@@ -314,8 +314,10 @@ class Host:
 
     # Running things.
 
-    def _argv(self, argv, user, env, cwd, net):
+    def _argv(self, argv, user, env, cwd, net, cgroup=None):
         """nsenter, then the user, then a clean environment."""
+        join = ["/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"',
+                cgroup + "/cgroup.procs"] if cgroup else []
         home, shell_user = "/root", user or "root"
         enter = ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-r",
                  "-w"] + (["-n"] if net else [])
@@ -329,24 +331,26 @@ class Host:
                 "LOGNAME": shell_user, "LANG": "C.UTF-8"}
         full.update(env or {})
         chdir = ["-C", cwd or (home if user and self.exists(home) else "/")]
-        return [*enter, "--", *become, "env", "-i", *chdir,
+        return [*join, *enter, "--", *become, "env", "-i", *chdir,
                 *(f"{k}={v}" for k, v in full.items() if v is not None),
                 *argv]
 
-    def popen(self, argv, user=None, env=None, cwd=None, net=True, **kw):
-        child = subprocess.Popen(self._argv(argv, user, env, cwd, net), **kw)
+    def popen(self, argv, user=None, env=None, cwd=None, net=True,
+              cgroup=None, **kw):
+        child = subprocess.Popen(
+            self._argv(argv, user, env, cwd, net, cgroup), **kw)
         self.children.append(child)
         return child
 
     def run(self, argv, user=None, input=None, check=True, timeout=300,
-            env=None, cwd=None, net=True):
+            env=None, cwd=None, net=True, cgroup=None):
         """Run argv inside and wait.  input and output are str (bytes that
         are not UTF-8 survive as surrogates)."""
         if isinstance(argv, str):
             argv = ["/bin/sh", "-c", argv]
         if isinstance(input, str):
             input = input.encode("utf-8", "surrogateescape")
-        p = subprocess.Popen(self._argv(argv, user, env, cwd, net),
+        p = subprocess.Popen(self._argv(argv, user, env, cwd, net, cgroup),
                              stdin=subprocess.PIPE if input is not None
                              else subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -453,7 +457,7 @@ class Host:
     def install(self, targets=("setup", "check")):
         return self.run(["make", "-C", SRC, *targets], timeout=1200)
 
-    def start(self):
+    def start(self, cgroup=None):
         """Run svscan on /service as an administrator's boot would."""
         self.run("mkdir -p /service; for d in /var/qmail/supervise/*; do "
                  'test -e "/service/${d##*/}" || '
@@ -461,7 +465,8 @@ class Host:
         out = self.open("/run/svscan.log", "ab")
         self.svscan = self.popen(["svscan", "/service"],
                                  stdin=subprocess.DEVNULL, stdout=out,
-                                 stderr=out, start_new_session=True)
+                                 stderr=out, start_new_session=True,
+                                 cgroup=cgroup)
         out.close()
         self.wait(lambda: self.exists("/var/qmail/run/queue") and
                   self.running("qmail-send"), "the mail system to start")
