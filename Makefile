@@ -23,6 +23,8 @@ endif
 SAN       ?=
 HOME_DIR  := $(shell head -n 1 conf-home)
 B         := build$(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-san)
+# Apart from the programs, because a room and a program may share a name.
+O         := $(B)/obj
 
 WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -60,31 +62,34 @@ BINS := $(PROGS) $(CMDS)
 LIB  := $(B)/libvalija.a
 all: directions $(LIB) $(addprefix $(B)/,$(BINS))
 
-$(B)/%.o: %.c Makefile conf-home
+$(O)/%.o: %.c Makefile conf-home
 	@mkdir -p $(@D)
 	@echo '  CC   $<'
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(LIB): $(LIB_SRC:%.c=$(B)/%.o)
+$(LIB): $(LIB_SRC:%.c=$(O)/%.o)
 	@rm -f $@
 	@ar rcs $@ $^
 
 define PROGRAM
-$(B)/$(1): $$($(1)_SRC:%.c=$(B)/%.o) $(LIB)
+$(B)/$(1): $$($(1)_SRC:%.c=$(O)/%.o) $(LIB)
+	@mkdir -p $$(@D)
 	@$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LDLIBS)
 endef
 $(foreach p,$(BINS),$(eval $(call PROGRAM,$(p))))
 
 define UNITTEST
-$(B)/TESTS/unit/$(1): $(B)/TESTS/unit/test_$(1).o $$($(1)_UNIT_SRC:%.c=$(B)/%.o) $(LIB)
+$(B)/TESTS/unit/$(1): $(O)/TESTS/unit/test_$(1).o $$($(1)_UNIT_SRC:%.c=$(O)/%.o) $(LIB)
+	@mkdir -p $$(@D)
 	@$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$($(1)_UNIT_LDLIBS)
 endef
 $(foreach u,$(UNIT),$(eval $(call UNITTEST,$(u))))
 
 # TESTS/fuzz/run leaves this out: libFuzzer brings a main of its own.
-FUZZ_MAIN = $(B)/TESTS/fuzz/replay.o
+FUZZ_MAIN = $(O)/TESTS/fuzz/replay.o
 define FUZZTEST
-$(B)/TESTS/fuzz/$(1): $(B)/TESTS/fuzz/fuzz_$(1).o $$(FUZZ_MAIN) $$($(1)_FUZZ_SRC:%.c=$(B)/%.o) $(LIB)
+$(B)/TESTS/fuzz/$(1): $(O)/TESTS/fuzz/fuzz_$(1).o $$(FUZZ_MAIN) $$($(1)_FUZZ_SRC:%.c=$(O)/%.o) $(LIB)
+	@mkdir -p $$(@D)
 	@$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_FUZZ_LDLIBS)
 endef
 $(foreach f,$(FUZZ),$(eval $(call FUZZTEST,$(f))))
