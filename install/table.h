@@ -1,0 +1,131 @@
+/* install/table.h - the installation as tables: accounts, directories, files,
+ * modes, links.  valija-setup makes what they say and valija-check compares
+ * against the same lines; nothing else knows an owner or a mode.
+ *
+ * Paths without a leading / are below HOME.  The names of programs and pages
+ * are not here: make writes them to a manifest (manifest.h).  No entry but
+ * the alias directory is setuid or setgid. */
+#ifndef INSTALL_TABLE_H
+#define INSTALL_TABLE_H
+
+/* X(group) */
+#define TABLE_GROUPS(X)                                                       \
+	X("nofiles")                                                          \
+	X("qmail")
+
+/* X(user, primary group, home, what runs as it) */
+#define TABLE_USERS(X)                                                        \
+	X("alias", "nofiles", "alias", "mail that no account owns")           \
+	X("qmaild", "nofiles", "", "network servers")                         \
+	X("qmaill", "nofiles", "", "loggers")                                 \
+	X("qmailp", "nofiles", "", "qmail-getpw")                             \
+	X("qmailq", "qmail", "", "qmail-queued, qmail-clean")                 \
+	X("qmailr", "qmail", "", "qmail-rspawn, qmail-remote")                \
+	X("qmails", "qmail", "", "qmail-send, qmail-todo")
+
+/* Directories of ours: made, and their owner and mode set.
+ * X(path, owner, group, mode)
+ * run/ belongs to qmailq alone: whoever can write there could stand in for
+ * the queue service, and group qmail includes the user that talks to the
+ * network.  qmail-send's own socket has its own directory for that reason. */
+#define TABLE_DIRS(X)                                                         \
+	X("", "root", "qmail", 0755)                                          \
+	X("bin", "root", "qmail", 0755)                                       \
+	X("control", "root", "qmail", 0755)                                   \
+	X("users", "root", "qmail", 0755)                                     \
+	X("doc", "root", "qmail", 0755)                                       \
+	X("doc/service", "root", "qmail", 0755)                               \
+	X("man", "root", "qmail", 0755)                                       \
+	X("man/man1", "root", "qmail", 0755)                                  \
+	X("man/man5", "root", "qmail", 0755)                                  \
+	X("man/man8", "root", "qmail", 0755)                                  \
+	X("alias", "alias", "qmail", 02755)                                   \
+	X("run", "qmailq", "qmail", 0755)                                     \
+	X("run/send", "qmails", "qmail", 0700)                                \
+	X("queue", "qmailq", "qmail", 0750)                                   \
+	X("queue/pid", "qmailq", "qmail", 0700)                               \
+	X("queue/intd", "qmailq", "qmail", 0700)                              \
+	X("queue/todo", "qmailq", "qmail", 0750)                              \
+	X("queue/lock", "qmailq", "qmail", 0750)                              \
+	X("queue/bounce", "qmails", "qmail", 0700)                            \
+	X("queue/hold", "qmails", "qmail", 0700)                              \
+	X("supervise", "root", "qmail", 0755)                                 \
+	X("supervise/qmail", "root", "qmail", 01755)                          \
+	X("supervise/qmail/log", "root", "qmail", 0755)                       \
+	X("supervise/qmail-queued", "root", "qmail", 01755)                   \
+	X("supervise/qmail-queued/log", "root", "qmail", 0755)                \
+	X("/var/log/qmail", "root", "root", 0755)                             \
+	X("/var/log/qmail/qmail", "qmaill", "nofiles", 0700)                  \
+	X("/var/log/qmail/qmail-queued", "qmaill", "nofiles", 0700)           \
+	X("/service", "root", "root", 0755)                                   \
+	X("/command", "root", "root", 0755)
+
+/* Directories that also hold 0 .. QUEUE_SPLIT-1, all with the same mode. */
+#define TABLE_SPLIT_DIRS(X)                                                   \
+	X("queue/mess", "qmailq", "qmail", 0750)                              \
+	X("queue/info", "qmails", "qmail", 0700)                              \
+	X("queue/local", "qmails", "qmail", 0700)                             \
+	X("queue/remote", "qmails", "qmail", 0700)
+
+/* Directories of the system: made when missing, never changed. */
+#define TABLE_SYSTEM_DIRS(X)                                                  \
+	X("/usr/local/bin")                                                   \
+	X("/usr/local/share/man/man1")                                        \
+	X("/usr/local/share/man/man5")                                        \
+	X("/usr/local/share/man/man8")
+
+/* Queue files that must be there, made when missing; contents kept.
+ * X(path, owner, group, mode, bytes of zeros); tcpto: 64 records of 16. */
+#define TABLE_KEPT_FILES(X)                                                   \
+	X("queue/lock/sendmutex", "qmails", "qmail", 0600, 0)                 \
+	X("queue/lock/tcpto", "qmailr", "qmail", 0644, 1024)
+
+/* X(path, owner, group, mode) */
+#define TABLE_FIFOS(X)                                                        \
+	X("queue/lock/trigger", "qmails", "qmail", 0622)
+
+/* Texts an administrator may edit: X(source below service/, path, mode).
+ * @HOME@ becomes the home.  The text as delivered is kept in doc/service/; an
+ * installed one that differs from it was edited and stays as it is. */
+#define TABLE_TEXTS(X)                                                        \
+	X("rc", "rc", 0755)                                                   \
+	X("qmail.run", "supervise/qmail/run", 0755)                           \
+	X("qmail.log.run", "supervise/qmail/log/run", 0755)                   \
+	X("qmail-queued.run", "supervise/qmail-queued/run", 0755)             \
+	X("qmail-queued.log.run", "supervise/qmail-queued/log/run", 0755)
+
+/* Services that valija-setup --enable links into /service, in this order. */
+#define TABLE_SERVICES(X)                                                     \
+	X("qmail-queued")                                                     \
+	X("qmail")
+
+/* X(path, target) */
+#define TABLE_LINKS(X)                                                        \
+	X("bin/mailq", "sendmail")                                            \
+	X("bin/newaliases", "sendmail")
+
+/* Programs whose mode is not PROGRAM_MODE.  0700: only root has a use for
+ * them; 0711: started by root or by name, nobody needs to read them. */
+#define PROGRAM_MODE 0755
+#define TABLE_PROGRAM_MODES(X)                                                \
+	X("qmail-lspawn", 0700)                                               \
+	X("qmail-start", 0700)                                                \
+	X("qmail-newu", 0700)                                                 \
+	X("qmail-newmrh", 0700)                                               \
+	X("valija-setup", 0700)                                               \
+	X("qmail-clean", 0711)                                                \
+	X("qmail-getpw", 0711)                                                \
+	X("qmail-local", 0711)                                                \
+	X("qmail-pw2u", 0711)                                                 \
+	X("qmail-queue", 0711)                                                \
+	X("qmail-queued", 0711)                                               \
+	X("qmail-remote", 0711)                                               \
+	X("qmail-rspawn", 0711)                                               \
+	X("qmail-send", 0711)                                                 \
+	X("qmail-todo", 0711)
+
+/* Owner of programs, pages, papers, control files. */
+#define TABLE_OWNER "root"
+#define TABLE_GROUP "qmail"
+
+#endif
