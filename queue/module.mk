@@ -6,3 +6,9 @@ qmail-queue_SRC := queue/qmail-queue.c
 
 PROGS += qmail-clean
 qmail-clean_SRC := queue/qmail-clean.c queue/clean.c
+
+UNIT += qscan
+qscan_UNIT_SRC := queue/qscan.c TESTS/unit/queue_fixture.c
+
+UNIT += qselect
+qselect_UNIT_SRC := queue/qselect.c queue/qscan.c
