@@ -1,0 +1,35 @@
+# supervise: services kept running and their logs, as daemontools does it.
+SUP_TOOL := supervise/tool.c
+
+CMDS += envdir
+envdir_SRC := supervise/envdir.c supervise/envfiles.c $(SUP_TOOL)
+CMDS += envuidgid
+envuidgid_SRC := supervise/envuidgid.c supervise/account.c $(SUP_TOOL)
+CMDS += fghack
+fghack_SRC := supervise/fghack.c $(SUP_TOOL)
+CMDS += pgrphack
+pgrphack_SRC := supervise/pgrphack.c $(SUP_TOOL)
+CMDS += readproctitle
+readproctitle_SRC := supervise/readproctitle.c supervise/title.c
+CMDS += setlock
+setlock_SRC := supervise/setlock.c $(SUP_TOOL)
+CMDS += setuidgid
+setuidgid_SRC := supervise/setuidgid.c supervise/account.c $(SUP_TOOL)
+CMDS += softlimit
+softlimit_SRC := supervise/softlimit.c supervise/limit.c $(SUP_TOOL)
+CMDS += supervise
+supervise_SRC := supervise/supervise.c supervise/superv.c \
+	supervise/status.c $(SUP_TOOL)
+CMDS += svc
+svc_SRC := supervise/svc.c supervise/svcopt.c supervise/svcwait.c \
+	supervise/status.c $(SUP_TOOL)
+CMDS += svok
+svok_SRC := supervise/svok.c supervise/status.c $(SUP_TOOL)
+CMDS += svstat
+svstat_SRC := supervise/svstat.c supervise/status.c $(SUP_TOOL)
+CMDS += svup
+svup_SRC := supervise/svup.c supervise/status.c $(SUP_TOOL)
+CMDS += tai64n
+tai64n_SRC := supervise/tai64n.c supervise/stamp.c
+CMDS += tai64nlocal
+tai64nlocal_SRC := supervise/tai64nlocal.c supervise/stamp.c
