@@ -1,0 +1,194 @@
+"""A mail system on a throwaway host, shared by the tests of a session.
+
+Tests use users of their own (site.new_user()), so that they do not meet; a
+test that breaks the installation takes a host of its own (own_site).
+"""
+
+import contextlib
+import itertools
+import os
+import re
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "host"))
+from host import Host, HOSTNAME  # noqa: E402
+
+HOME = "/var/qmail"
+CONTROL = HOME + "/control"
+
+
+class Site:
+    """An installed and running mail system."""
+
+    def __init__(self, **options):
+        self.h = Host(**options)
+        self.names = (f"u{i}" for i in itertools.count(1))
+        try:
+            self.h.add_user("mailadmin")
+            self.h.install(["setup", "check", "ADMIN=mailadmin",
+                            f"HOST={HOSTNAME}"])
+            self.h.start()
+        except BaseException:
+            self.h.close()
+            raise
+
+    def close(self):
+        self.h.close()
+
+    def new_user(self):
+        name = next(self.names)
+        self.h.add_user(name)
+        return name
+
+    # Sending.
+
+    def send(self, rcpt, text=None, sender=None, user="mailadmin",
+             program="qmail-inject"):
+        """Queue one message; returns where the log stood before."""
+        mark = self.mark()
+        if text is None:
+            text = f"To: {rcpt}\nSubject: test\n\nhello\n"
+        argv = [program, "-a"] if program == "qmail-inject" else [program]
+        if sender is not None:
+            argv.append(f"-f{sender}")
+        rcpts = [rcpt] if isinstance(rcpt, str) else rcpt
+        self.h.run([*argv, "--", *rcpts], input=text, user=user)
+        return mark
+
+    def queue(self, sender, rcpts, text="Subject: test\n\nhello\n",
+              user="mailadmin"):
+        """Straight into qmail-queue, envelope as given."""
+        envelope = "F" + sender + "\0" + \
+            "".join(f"T{r}\0" for r in rcpts) + "\0"
+        mark = self.mark()
+        self.h.write("/run/message", text, mode=0o644)
+        self.h.write("/run/envelope", envelope, mode=0o644)
+        self.h.run("qmail-queue </run/message 1</run/envelope", user=user)
+        return mark
+
+    # Watching.
+
+    def log(self):
+        return self.h.log("qmail")
+
+    def mark(self):
+        return len(self.log())
+
+    def outcome(self, rcpt, mark=0):
+        """(success|failure|deferral, text) of the newest delivery to rcpt
+        after the mark, when there is one."""
+        log = self.log()[mark:]
+        for d in reversed(re.findall(r"(?m)^starting delivery (\d+): msg \d+"
+                                     rf" to (?:local|remote) {re.escape(rcpt)}"
+                                     r"(?: .*)?$", log)):
+            m = re.search(rf"(?m)^delivery {d}: (success|deferral|failure): "
+                          r"?(.*)$", log)
+            if m:
+                return m.group(1), m.group(2)
+        return None
+
+    def result(self, rcpt, mark=0):
+        return self.h.wait(lambda: self.outcome(rcpt, mark),
+                           f"the delivery to {rcpt}")
+
+    def mails(self, user, maildir="Maildir"):
+        d = f"{self.h.user(user).pw_dir}/{maildir}/new"
+        out = []
+        for name in self.h.listdir(d):
+            with contextlib.suppress(FileNotFoundError):
+                out.append(self.h.read(f"{d}/{name}"))
+        return out
+
+    def mail(self, user, n=1, maildir="Maildir"):
+        """Wait for n messages in a user's Maildir; the list of them."""
+        return self.h.wait(
+            lambda: len(self.mails(user, maildir)) >= n and
+            self.mails(user, maildir), f"{n} messages for {user}")
+
+    def queued(self):
+        out = self.h.run(["qmail-qstat"]).stdout
+        return int(re.match(r"messages in queue: (\d+)\n", out).group(1))
+
+    def empty(self):
+        self.h.wait(lambda: self.queued() == 0, "the queue to be empty",
+                    step=0.2)
+
+    # Arranging.
+
+    def dotqmail(self, user, text, ext="", mode=0o644):
+        """Write ~user/.qmail or .qmail-ext as the user would."""
+        path = f"{self.h.user(user).pw_dir}/.qmail" + (f"-{ext}" if ext
+                                                       else "")
+        self.h.write(path, text, mode=mode, owner=user)
+        return path
+
+    def local(self, user, ext="", sender="sender@example.org",
+              domain=HOSTNAME, text="Subject: test\n\nhello\n",
+              aliasempty="./Maildir/", options=()):
+        """Run the qmail-local program itself, as lspawn would run it."""
+        entry = self.h.user(user)
+        self.h.write("/run/message", text, mode=0o644)
+        local = f"{user}-{ext}" if ext else user
+        argv = " ".join(f"'{a}'" for a in (
+            *options, "--", user, entry.pw_dir, local, "-" if ext else "",
+            ext, domain, sender, aliasempty))
+        return self.h.run(f"exec qmail-local {argv} </run/message", user=user,
+                          check=False)
+
+    def restart(self):
+        """Stop and start qmail-send and what hangs on it."""
+        old = self.h.running("qmail-send")
+        self.h.run(["svc", "-t", "/service/qmail"])
+        self.h.wait(lambda: self.h.running("qmail-send") and
+                    self.h.running("qmail-send") != old,
+                    "qmail-send to start again")
+
+    @contextlib.contextmanager
+    def control(self, **files):
+        """Control files for a while; None means: not there."""
+        old = {}
+        try:
+            for name, text in files.items():
+                path = f"{CONTROL}/{name}"
+                old[name] = self.h.read(path) if self.h.exists(path) else None
+                self._control(name, text)
+            self.restart()
+            yield
+        finally:
+            for name, text in old.items():
+                self._control(name, text)
+            self.restart()
+
+    def _control(self, name, text):
+        if text is None:
+            self.h.run(["rm", "-f", f"{CONTROL}/{name}"])
+        else:
+            self.h.write(f"{CONTROL}/{name}", text, mode=0o644)
+
+
+@pytest.fixture(scope="session")
+def site():
+    s = Site()
+    yield s
+    s.close()
+
+
+@pytest.fixture
+def user(site):
+    return site.new_user()
+
+
+@pytest.fixture
+def own_site():
+    """A factory of hosts for one test alone."""
+    made = []
+
+    def make(**options):
+        made.append(Site(**options))
+        return made[-1]
+    yield make
+    for s in made:
+        s.close()
