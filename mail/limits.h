@@ -11,6 +11,8 @@
 #define ENVELOPE_MAX (64 << 20) /* all addresses of one message */
 #define LINE_MAX_HDR 65536      /* one header field, folded lines included */
 #define HEADER_MAX (1 << 20)    /* a whole header that must be parsed */
+#define INJECT_HEADER_MAX (8 << 20) /* one that a local user writes: all of
+                                 * RCPT_MAX recipients fit, 128 bytes each */
 #define RCPT_MAX 65536          /* recipients of one message, count */
 #define MSGID_MAX 100           /* "SPLIT/INODE" or "INODE" as text */
 #define REPORT_MAX 10000        /* a delivery's report in qmail-send */
@@ -30,6 +32,7 @@
 static_assert(QUEUE_OSSIFIED > QUEUE_DEATH,
     "the sweep must not touch a message that is being received");
 static_assert(REPORT_LOCAL_MAX < REPORT_MAX, "a report carries the words");
+static_assert(INJECT_HEADER_MAX / RCPT_MAX >= 128, "room for every recipient");
 static_assert(ADDR_MAX < CONTROL_LINE_MAX, "envnoathost and the like fit");
 
 #endif

@@ -1,0 +1,4 @@
+INJECT_SRC := inject/account.c inject/body.c inject/compose.c inject/config.c \
+	inject/followup.c inject/inject.c inject/rewrite.c
+PROGS += qmail-inject
+qmail-inject_SRC := inject/qmail-inject.c $(INJECT_SRC)
