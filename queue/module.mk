@@ -12,3 +12,14 @@ qscan_UNIT_SRC := queue/qscan.c TESTS/unit/queue_fixture.c
 
 UNIT += qselect
 qselect_UNIT_SRC := queue/qselect.c queue/qscan.c
+
+PROGS += qmail-qread
+qmail-qread_SRC := queue/qmail-qread.c queue/qshow.c queue/qselect.c \
+	queue/qscan.c
+
+PROGS += qmail-qstat
+qmail-qstat_SRC := queue/qmail-qstat.c queue/qscan.c
+
+UNIT += qshow
+qshow_UNIT_SRC := queue/qshow.c queue/qselect.c queue/qscan.c \
+	TESTS/unit/queue_fixture.c

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void
 qscan_add(struct qscan_ids *list, uint64_t id)
@@ -59,8 +60,22 @@ qscan_ids_free(struct qscan_ids *list)
 static int
 trouble(struct str *why, const char *path)
 {
+	int e = errno;
+
 	str_clear(why);
-	str_catf(why, "unable to read %s: %s", path, strerror(errno));
+	str_catf(why, "unable to read %s: %s", path, strerror(e));
+	errno = e;
+	return -1;
+}
+
+int
+qscan_enter(const char *dir, struct str *why)
+{
+	if (chdir(dir) == 0)
+		return 0;
+	(void)trouble(why, dir);
+	if (errno == EACCES)
+		str_cats(why, " (only root and the qmail users may)");
 	return -1;
 }
 

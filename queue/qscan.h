@@ -52,6 +52,11 @@ void qscan_add(struct qscan_ids *, uint64_t id);
 void qscan_sort(struct qscan_ids *);
 void qscan_ids_free(struct qscan_ids *);
 
+/* Makes dir (HOME/queue) the working directory.  -1: why says why not, and
+ * who may. */
+__attribute__((warn_unused_result))
+int qscan_enter(const char *dir, struct str *why);
+
 /* The numbers of all messages in S4 and S5.  -1: why names the directory and
  * the reason. */
 __attribute__((warn_unused_result))
