@@ -33,3 +33,10 @@ CMDS += tai64n
 tai64n_SRC := supervise/tai64n.c supervise/stamp.c
 CMDS += tai64nlocal
 tai64nlocal_SRC := supervise/tai64nlocal.c supervise/stamp.c
+CMDS += multilog
+multilog_SRC := supervise/multilog.c supervise/logger.c supervise/logdir.c \
+	supervise/logpat.c supervise/stamp.c $(SUP_TOOL)
+CMDS += svscan
+svscan_SRC := supervise/svscan.c supervise/scan.c supervise/status.c \
+	$(SUP_TOOL)
+SCRIPTS += supervise/svscanboot
