@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PID_EVERY 30            /* requests between two looks at pid/ */
+#define OLD_EVERY 1000          /* requests between two looks for leftovers */
 
 static int
 remove_file(const char *path)
@@ -51,10 +51,10 @@ clean_request(const char *s, size_t n)
 	return 'x';
 }
 
-void
-clean_pid(int64_t now)
+static void
+clean_dir(const char *dir, int64_t now)
 {
-	DIR *d = opendir("pid");
+	DIR *d = opendir(dir);
 	const struct dirent *e;
 
 	if (d == NULL)
@@ -71,12 +71,19 @@ clean_pid(int64_t now)
 	(void)closedir(d);
 }
 
+void
+clean_old(int64_t now)
+{
+	clean_dir("pid", now);
+	clean_dir("intd", now);
+}
+
 int
 clean_run(struct io *io)
 {
 	struct str line = {0};
 	enum io_status st;
-	unsigned since = PID_EVERY;
+	unsigned since = OLD_EVERY;
 
 	while ((st = io_getdelim(io, &line, '\0', MSGID_MAX)) == IO_OK ||
 	    st == IO_TOOLONG) {
@@ -91,9 +98,9 @@ clean_run(struct io *io)
 		str_clear(&line);
 		if (io_put(io, &answer, 1) != IO_OK)
 			break;
-		if (++since >= PID_EVERY) {
+		if (++since >= OLD_EVERY) {
 			since = 0;
-			clean_pid(clock_wall());
+			clean_old(clock_wall());
 		}
 		if (st != IO_OK)
 			break;

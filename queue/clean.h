@@ -13,7 +13,8 @@
 int clean_run(struct io *);
 /* One request without its NUL: the answer. */
 char clean_request(const char *s, size_t n);
-/* Removes files in pid/ older than QUEUE_OSSIFIED seconds. */
-void clean_pid(int64_t now);
+/* Removes files in pid/ and intd/ older than QUEUE_OSSIFIED seconds: nobody
+ * receives a message for that long. */
+void clean_old(int64_t now);
 
 #endif

@@ -9,6 +9,7 @@
 #include "lib/user.h"
 #include "mail/qpath.h"
 #include "mail/qsubmit.h"
+#include "mail/qtree.h"
 #include "queue/service.h"
 
 #include <errno.h>
@@ -73,6 +74,9 @@ main(int argc, char **argv)
 	cfg.uid_bounce = uid_of("qmails");
 	if (chdir(QUEUE_DIR) < 0)
 		die_sys(111, "unable to change to %s", QUEUE_DIR);
+	if (access(QTREE_REPAIR, F_OK) == 0)
+		die(111, "unfinished repair in %s/%s: run qmail-queuectl "
+		    "repair", QUEUE_DIR, QTREE_REPAIR);
 	if (fs_lock(LOCK, 0600, false) < 0)
 		die_sys(111, "unable to lock %s/%s (already running?)",
 		    QUEUE_DIR, LOCK);

@@ -8,12 +8,13 @@
 #include "mail/limits.h"
 #include "mail/qpath.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define STEP 32                 /* entries */
-#define IDLE (QUEUE_SPLIT + 1)
+#define IDLE QUEUE_SPLIT
 #define START_MS 60000          /* after the start, when it is quieter */
 
 void
@@ -52,10 +53,7 @@ next_dir(struct sweep *s)
 	char name[32];
 
 	while (s->dir == NULL && s->at < IDLE) {
-		if (s->at < QUEUE_SPLIT)
-			(void)snprintf(name, sizeof name, "mess/%d", s->at);
-		else
-			(void)snprintf(name, sizeof name, "intd");
+		(void)snprintf(name, sizeof name, "mess/%d", s->at);
 		s->dir = opendir(name);
 		if (s->dir == NULL)
 			s->at++;
@@ -63,7 +61,7 @@ next_dir(struct sweep *s)
 }
 
 void
-sweep_step(struct sweep *s, void (*found)(void *, uint64_t, bool), void *arg)
+sweep_step(struct sweep *s, void (*found)(void *, uint64_t), void *arg)
 {
 	int64_t now = clock_wall();
 
@@ -84,7 +82,7 @@ sweep_step(struct sweep *s, void (*found)(void *, uint64_t, bool), void *arg)
 			s->at++;
 		} else if (qpath_parse(e->d_name, &id) &&
 		    leftover(dirfd(s->dir), e->d_name, id, now)) {
-			found(arg, id, s->at < QUEUE_SPLIT);
+			found(arg, id);
 		}
 	}
 }

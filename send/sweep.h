@@ -1,5 +1,5 @@
-/* send/sweep.h - finds what crashes left in mess/ and intd/, a few entries at
- * a time: files older than QUEUE_OSSIFIED seconds with neither todo nor info.
+/* send/sweep.h - finds what crashes left in mess/, a few entries at a time:
+ * files older than QUEUE_OSSIFIED seconds with neither todo nor info.
  * HOME/queue is the working directory. */
 #ifndef SEND_SWEEP_H
 #define SEND_SWEEP_H
@@ -12,15 +12,14 @@
 
 struct sweep {
 	DIR *dir;
-	int at;                 /* split of mess, then intd, then idle */
+	int at;                 /* split of mess, then idle */
 	int64_t due;            /* clock_mono_ms */
 };
 
 void sweep_init(struct sweep *);
 bool sweep_busy(const struct sweep *);
 int64_t sweep_due(const struct sweep *);
-/* found(arg, id, true) for a leftover in mess/, false for one in intd/. */
-void sweep_step(struct sweep *, void (*found)(void *, uint64_t, bool),
-    void *arg);
+/* found(arg, id) for each leftover. */
+void sweep_step(struct sweep *, void (*found)(void *, uint64_t), void *arg);
 
 #endif

@@ -574,12 +574,12 @@ sync_now(struct todo *t)
 /* ---- sweeping ---- */
 
 static void
-swept(void *arg, uint64_t id, bool mess)
+swept(void *arg, uint64_t id)
 {
 	struct todo *t = arg;
 
 	if (state_of(t, id) == 0)
-		ask_clean(t, mess ? 'f' : 't', id);
+		ask_clean(t, 'f', id);
 }
 
 static int64_t

@@ -1,0 +1,615 @@
+/* send/message.c - the life of a message in the scheduler; see send.h.
+ *
+ * The promise: a recipient is settled on disk only after its delivery was
+ * reported, or after its failure text is durable; and nothing of a message is
+ * removed before all its recipients are settled and its bounce is queued. */
+#include "send/send.h"
+
+#include "lib/log.h"
+#include "lib/tai.h"
+#include "mail/limits.h"
+#include "mail/qctl.h"
+#include "mail/qpath.h"
+#include "send/qfile.h"
+#include "send/schedule.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SCAN_STEP 256           /* messages a turn of the loop, at start */
+
+/* ---- lists ---- */
+
+static void
+fresh_add(struct channel *ch, struct msg *m)
+{
+	int c = ch->number;
+
+	m->state[c] = CH_FRESH;
+	m->fresh_prev[c] = ch->fresh_last;
+	m->fresh_next[c] = NULL;
+	if (ch->fresh_last != NULL)
+		ch->fresh_last->fresh_next[c] = m;
+	else
+		ch->fresh = m;
+	ch->fresh_last = m;
+	ch->nfresh++;
+}
+
+static void
+fresh_del(struct channel *ch, struct msg *m)
+{
+	int c = ch->number;
+
+	if (m->fresh_prev[c] != NULL)
+		m->fresh_prev[c]->fresh_next[c] = m->fresh_next[c];
+	else
+		ch->fresh = m->fresh_next[c];
+	if (m->fresh_next[c] != NULL)
+		m->fresh_next[c]->fresh_prev[c] = m->fresh_prev[c];
+	else
+		ch->fresh_last = m->fresh_prev[c];
+	ch->nfresh--;
+}
+
+static void
+wait_until(struct send *s, struct msg *m, int c, int64_t when)
+{
+	m->state[c] = CH_WAITING;
+	m->due[c] = when;
+	if (!m->held)
+		heap_put(&s->ch[c].due, when, m->id);
+}
+
+/* ---- passes ---- */
+
+static struct pass *
+pass_new(struct msg *m, int channel, struct str *text_take)
+{
+	struct pass *p = mem_alloc(1, sizeof *p);
+
+	p->m = m;
+	p->channel = channel;
+	p->text = *text_take;
+	*text_take = (struct str){0};
+	for (size_t i = 0; i < p->text.len; i += strlen(p->text.s + i) + 1)
+		if (p->text.s[i] == 'T')
+			p->left++;
+	m->pass[channel] = p;
+	return p;
+}
+
+static void
+pass_drop(struct send *s, struct pass *p)
+{
+	if (p->in_ring)
+		channel_ring_del(&s->ch[p->channel], p);
+	p->m->pass[p->channel] = NULL;
+	str_free(&p->text);
+	free(p);
+}
+
+/* Records are a letter, an address and NUL, nothing else. */
+static bool
+list_good(const struct str *text)
+{
+	if (text->len == 0 || text->s[text->len - 1] != '\0')
+		return false;
+	for (size_t i = 0; i < text->len; i += strlen(text->s + i) + 1)
+		if (text->s[i] != 'T' && text->s[i] != 'D')
+			return false;
+	return true;
+}
+
+static struct pass *
+pass_load(struct msg *m, int channel)
+{
+	struct str text = {0};
+
+	if (message_load_sender(m) < 0)
+		return NULL;
+	if (qfile_read_list(m->id, channel, &text) < 0) {
+		str_free(&text);
+		return NULL;
+	}
+	if (!list_good(&text)) {
+		str_free(&text);
+		errno = EPROTO;
+		return NULL;
+	}
+	return pass_new(m, channel, &text);
+}
+
+int
+message_load_sender(struct msg *m)
+{
+	struct str sender = {0};
+	int64_t birth;
+	int r;
+
+	if (m->sender != NULL)
+		return 0;
+	r = qfile_read_info(m->id, &sender, &birth);
+	if (r == 0)
+		m->sender = mem_dup_copy(str_c(&sender));
+	str_free(&sender);
+	return r;
+}
+
+/* ---- arrival ---- */
+
+static struct msg *
+msg_new(struct send *s, uint64_t id, int64_t birth)
+{
+	struct msg *m = mem_alloc(1, sizeof *m);
+
+	m->id = id;
+	m->birth = birth;
+	map_set_id(&s->msgs, id, m);
+	return m;
+}
+
+static void
+msg_free(struct send *s, struct msg *m)
+{
+	/* Its number may come again: no mark may outlive it. */
+	for (size_t i = s->headmarks; i < s->nmarks; i++)
+		if (s->marks[i].id == m->id)
+			s->marks[i].id = 0;
+	for (int c = 0; c < CHANNELS; c++) {
+		if (m->pass[c] != NULL)
+			pass_drop(s, m->pass[c]);
+		if (m->state[c] == CH_FRESH)
+			fresh_del(&s->ch[c], m);
+	}
+	map_del_id(&s->msgs, m->id);
+	free(m->sender);
+	free(m);
+}
+
+void
+message_arrive(struct send *s)
+{
+	const struct link_msg *a = &s->arriving;
+	const uint64_t n[CHANNELS] = {a->nlocal, a->nremote};
+	struct msg *m = send_msg(s, a->id);
+
+	if (m != NULL) {        /* the number was free: we have it wrong */
+		log_warn("message %" PRIu64 " arrived twice", a->id);
+		msg_free(s, m);
+	}
+	m = msg_new(s, a->id, a->birth);
+	m->bytes = a->bytes;
+	m->qp = a->qp;
+	m->fast = a->kind == 'm';
+	m->sender = mem_dup_copy(str_c(&s->arriving_sender));
+	str_catf(&s->log, "new msg %" PRIu64 "\ninfo msg %" PRIu64
+	    ": bytes %" PRIu64 " from <", m->id, m->id, m->bytes);
+	log_quote(&s->log, m->sender, strlen(m->sender));
+	str_catf(&s->log, "> qp %" PRIu64 " uid %" PRIu64 " local=%" PRIu64
+	    " remote=%" PRIu64 "\n", m->qp, a->uid, a->nlocal, a->nremote);
+	for (int c = 0; c < CHANNELS; c++) {
+		if (n[c] == 0)
+			continue;
+		if (m->fast)
+			(void)pass_new(m, c, &s->arriving_list[c]);
+		fresh_add(&s->ch[c], m);
+	}
+	message_check(s, m);
+}
+
+/* ---- start-up: what is in info/ ---- */
+
+static void
+scan_one(struct send *s, uint64_t id)
+{
+	struct str sender = {0};
+	struct msg *m;
+	int64_t birth, due;
+
+	if (send_msg(s, id) != NULL ||
+	    access(qpath_flat("todo", id).s, F_OK) == 0)
+		return;         /* qmail-todo tells, or has told, about it */
+	if (qfile_read_info(id, &sender, &birth) < 0) {
+		if (errno != ENOENT)
+			log_sys("unable to read info of message %" PRIu64, id);
+		str_free(&sender);
+		return;
+	}
+	str_free(&sender);
+	if (access(qpath_split("mess", id).s, F_OK) < 0 && errno == ENOENT) {
+		qfile_remove_all(id);
+		return;
+	}
+	m = msg_new(s, id, birth);
+	m->held = access(qpath_flat(QCTL_HOLD_DIR, id).s, F_OK) == 0;
+	m->bounces = access(qpath_flat("bounce", id).s, F_OK) == 0;
+	for (int c = 0; c < CHANNELS; c++) {
+		if (qfile_get_due(id, c, &due) == 0)
+			wait_until(s, m, c, due);
+		else if (errno != ENOENT)
+			wait_until(s, m, c, clock_wall() + RETRY_SYSTEM);
+	}
+	message_check(s, m);
+}
+
+void
+message_scan_step(struct send *s)
+{
+	for (int i = 0; i < SCAN_STEP && s->scan_at < QUEUE_SPLIT; i++) {
+		const struct dirent *e;
+		uint64_t id;
+		char name[32];
+
+		if (s->scan == NULL) {
+			(void)snprintf(name, sizeof name, "info/%d",
+			    s->scan_at);
+			s->scan = opendir(name);
+			if (s->scan == NULL) {
+				log_sys("unable to scan %s", name);
+				s->scan_at++;
+				continue;
+			}
+		}
+		e = readdir(s->scan);
+		if (e == NULL) {
+			(void)closedir(s->scan);
+			s->scan = NULL;
+			s->scan_at++;
+		} else if (qpath_parse(e->d_name, &id)) {
+			scan_one(s, id);
+		}
+	}
+}
+
+/* ---- what to do next ---- */
+
+/* The first due entry of the heap that still means something. */
+static struct msg *
+due_peek(struct send *s, int c, int64_t now)
+{
+	struct heap_item it;
+
+	while (heap_min(&s->ch[c].due, &it) && it.when <= now) {
+		struct msg *m = send_msg(s, it.id);
+
+		if (m != NULL && m->state[c] == CH_WAITING && !m->held &&
+		    m->due[c] == it.when)
+			return m;
+		heap_pop(&s->ch[c].due);
+	}
+	return NULL;
+}
+
+/* New messages go first, but every fourth place is for those that wait. */
+struct pass *
+message_admit(struct send *s, int c)
+{
+	struct channel *ch = &s->ch[c];
+	int64_t now = clock_wall();
+
+	for (;;) {
+		struct msg *m = NULL;
+		struct pass *p;
+
+		if (ch->fresh == NULL || ++ch->turns % 4 == 0)
+			m = due_peek(s, c, now);
+		if (m != NULL) {
+			heap_pop(&ch->due);
+		} else if (ch->fresh != NULL) {
+			m = ch->fresh;
+			fresh_del(ch, m);
+		} else {
+			return NULL;
+		}
+		if (m->held) {
+			m->state[c] = CH_WAITING;
+			m->due[c] = now;
+			continue;
+		}
+		if (m->pass[c] == NULL && m->barriers > 0) {
+			/* Its file does not show yet what has failed. */
+			wait_until(s, m, c, now + 1);
+			continue;
+		}
+		p = m->pass[c] != NULL ? m->pass[c] : pass_load(m, c);
+		if (p == NULL) {
+			log_sys("unable to read %s of message %" PRIu64
+			    "; will try again", qfile_dir(c), m->id);
+			wait_until(s, m, c, now + RETRY_SYSTEM);
+			continue;
+		}
+		p->next = 0;
+		p->dying = schedule_dying(m->birth, now, s->cfg.lifetime);
+		m->state[c] = CH_ACTIVE;
+		if (p->left > 0)
+			return p;
+		message_pass_end(s, p);
+	}
+}
+
+/* ---- files ---- */
+
+int
+message_spill(struct send *s, struct msg *m)
+{
+	if (!m->fast)
+		return 0;
+	for (int c = 0; c < CHANNELS; c++) {
+		const struct pass *p = m->pass[c];
+
+		if (p != NULL && p->left > 0 &&
+		    qfile_write_list(m->id, c, &p->text) < 0)
+			goto fail;
+	}
+	if (qfile_write_info(m->id, m->sender, m->birth) < 0)
+		goto fail;
+	m->fast = false;
+	send_tell_todo(s, 's', m->id);
+	return 0;
+fail:
+	log_sys("unable to write files of message %" PRIu64
+	    "; keeping it in memory", m->id);
+	return -1;
+}
+
+void
+message_settle(struct send *s, struct pass *p, size_t at)
+{
+	struct msg *m = p->m;
+
+	(void)s;
+	p->text.s[at] = 'D';
+	p->left--;
+	if (!m->fast && qfile_mark(m->id, p->channel, at) < 0)
+		log_sys("unable to mark %s of message %" PRIu64
+		    "; message may be delivered twice",
+		    qfile_dir(p->channel), m->id);
+}
+
+int
+message_fail(struct send *s, struct pass *p, size_t at, const char *text)
+{
+	struct msg *m = p->m;
+	struct str par = {0};
+	int r;
+
+	bouncer_cat_text(&s->cfg, &par, p->text.s + at + 1, text);
+	r = qfile_append_bounce(m->id, &par);
+	str_free(&par);
+	if (r < 0) {
+		log_sys("unable to write bounce of message %" PRIu64
+		    "; will try again", m->id);
+		return -1;
+	}
+	m->bounces = true;
+	p->text.s[at] = 'D';
+	p->left--;
+	if (m->fast)
+		return 0;
+	if (s->nmarks == s->capmarks) {
+		s->capmarks = s->capmarks ? s->capmarks * 2 : 64;
+		s->marks = mem_resize(s->marks, s->capmarks,
+		    sizeof *s->marks);
+	}
+	s->marks[s->nmarks++] = (struct mark){++s->token, m->id, at,
+	    p->channel};
+	s->token_new = true;
+	m->barriers++;
+	return 0;
+}
+
+void
+message_barrier(struct send *s, uint64_t token)
+{
+	s->token_done = token;
+	while (s->headmarks < s->nmarks &&
+	    s->marks[s->headmarks].token <= token) {
+		const struct mark *k = &s->marks[s->headmarks++];
+		struct msg *m = send_msg(s, k->id);
+
+		if (m == NULL || m->barriers == 0)
+			continue;
+		m->barriers--;
+		if (m->state[k->channel] != CH_DONE &&
+		    qfile_mark(k->id, k->channel, k->offset) < 0)
+			log_sys("unable to mark %s of message %" PRIu64,
+			    qfile_dir(k->channel), k->id);
+		message_check(s, m);
+	}
+	if (s->headmarks == s->nmarks)
+		s->headmarks = s->nmarks = 0;
+}
+
+/* ---- ends ---- */
+
+bool
+message_running(const struct msg *m)
+{
+	for (int c = 0; c < CHANNELS; c++)
+		if (m->pass[c] != NULL && m->pass[c]->running > 0)
+			return true;
+	return false;
+}
+
+void
+message_pass_end(struct send *s, struct pass *p)
+{
+	struct msg *m = p->m;
+	int c = p->channel;
+	int64_t now;
+
+	if (p->in_ring || p->running > 0)
+		return;
+	if (m->deleted || p->left == 0) {
+		pass_drop(s, p);
+		m->state[c] = CH_DONE;
+		message_check(s, m);
+		return;
+	}
+	now = clock_wall();
+	m->due[c] = p->dying ? now + RETRY_SYSTEM :
+	    schedule_next(c, m->birth, now);
+	if (s->exiting) {
+		m->state[c] = CH_WAITING;
+		if (!m->fast && qfile_set_due(m->id, c, m->due[c]) < 0)
+			log_sys("unable to date %s of message %" PRIu64,
+			    qfile_dir(c), m->id);
+		return;         /* message_save_all writes it */
+	}
+	if (message_spill(s, m) == 0) {
+		if (qfile_set_due(m->id, c, m->due[c]) < 0)
+			log_sys("unable to date %s of message %" PRIu64,
+			    qfile_dir(c), m->id);
+		pass_drop(s, p);
+		if (m->pass[CHANNEL_LOCAL] == NULL &&
+		    m->pass[CHANNEL_REMOTE] == NULL) {
+			free(m->sender);        /* 100,000 may be waiting */
+			m->sender = NULL;
+		}
+	}
+	wait_until(s, m, c, m->due[c]);
+}
+
+static void
+finish(struct send *s, struct msg *m)
+{
+	if (!m->fast || m->bounces || m->held)
+		qfile_remove_all(m->id);
+	str_catf(&s->log, "end msg %" PRIu64 "\n", m->id);
+	send_tell_todo(s, 'd', m->id);
+	msg_free(s, m);
+}
+
+void
+message_check(struct send *s, struct msg *m)
+{
+	for (int c = 0; c < CHANNELS; c++) {
+		if (m->state[c] != CH_DONE || m->barriers > 0)
+			continue;
+		if (!m->fast && qfile_remove_list(m->id, c) < 0)
+			log_sys("unable to remove %s of message %" PRIu64,
+			    qfile_dir(c), m->id);
+		m->state[c] = CH_NONE;
+	}
+	for (int c = 0; c < CHANNELS; c++)
+		if (m->state[c] != CH_NONE)
+			return;
+	if (m->bouncing)
+		return;
+	if (m->bounces && !m->deleted) {
+		bouncer_want(s, m);
+		return;
+	}
+	finish(s, m);
+}
+
+void
+message_delete(struct send *s, struct msg *m)
+{
+	m->deleted = true;
+	m->barriers = 0;
+	for (int c = 0; c < CHANNELS; c++) {
+		struct pass *p = m->pass[c];
+
+		if (m->state[c] == CH_FRESH)
+			fresh_del(&s->ch[c], m);
+		if (p != NULL && p->in_ring)
+			channel_ring_del(&s->ch[c], p);
+		if (p != NULL && p->running > 0)
+			continue;       /* message_pass_end, when it ends */
+		if (p != NULL)
+			pass_drop(s, p);
+		if (m->state[c] != CH_NONE)
+			m->state[c] = CH_DONE;
+	}
+	message_check(s, m);
+}
+
+/* ---- schedules moved by people ---- */
+
+void
+message_due(struct send *s, struct msg *m)
+{
+	int64_t now = clock_wall();
+
+	for (int c = 0; c < CHANNELS; c++)
+		if (m->state[c] == CH_WAITING)
+			wait_until(s, m, c, now);
+	if (m->bounces && m->state[CHANNEL_LOCAL] == CH_NONE &&
+	    m->state[CHANNEL_REMOTE] == CH_NONE && !m->bouncing)
+		heap_put(&s->bounces, now, m->id);
+}
+
+void
+message_all_due(struct send *s)
+{
+	int64_t now = clock_wall();
+
+	for (int c = 0; c < CHANNELS; c++) {
+		struct heap *h = &s->ch[c].due;
+
+		for (size_t i = 0; i < h->n; i++) {
+			struct msg *m = send_msg(s, h->items[i].id);
+
+			if (m == NULL || m->due[c] != h->items[i].when ||
+			    m->state[c] != CH_WAITING)
+				h->items[i].when = INT64_MIN;   /* stale */
+			else
+				m->due[c] = h->items[i].when = now;
+		}
+		/* Any order of equal and smallest keys needs a new heap. */
+		{
+			struct heap old = *h;
+
+			*h = (struct heap){0};
+			for (size_t i = 0; i < old.n; i++)
+				if (old.items[i].when != INT64_MIN)
+					heap_put(h, old.items[i].when,
+					    old.items[i].id);
+			heap_free(&old);
+		}
+	}
+	for (size_t i = 0; i < s->bounces.n; i++)
+		s->bounces.items[i].when = now;
+}
+
+/* A message in memory of which something was delivered gets its files, so
+ * that the next qmail-send does not deliver that again. */
+void
+message_save_all(struct send *s)
+{
+	size_t at = 0, n;
+	const char *key;
+	void *value;
+
+	while (map_next(&s->msgs, &at, &key, &n, &value)) {
+		struct msg *m = value;
+		bool touched = m->bounces;
+
+		if (!m->fast)
+			continue;
+		for (int c = 0; c < CHANNELS; c++) {
+			const struct pass *p = m->pass[c];
+
+			touched = touched || m->due[c] != 0;
+			for (size_t i = 0; p != NULL && i < p->text.len;
+			    i += strlen(p->text.s + i) + 1)
+				touched = touched || p->text.s[i] == 'D';
+		}
+		if (!touched || message_spill(s, m) < 0)
+			continue;
+		for (int c = 0; c < CHANNELS; c++)
+			if (m->state[c] == CH_WAITING && m->due[c] != 0 &&
+			    qfile_set_due(m->id, c, m->due[c]) < 0)
+				log_sys("unable to date %s of message %"
+				    PRIu64, qfile_dir(c), m->id);
+	}
+	s->token_new = true;
+	s->token++;
+}

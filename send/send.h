@@ -1,0 +1,178 @@
+/* send/send.h - the scheduler's state, shared by its four modules:
+ *
+ *	send.c      the loop, signals, log, the link to qmail-todo, start-up
+ *	message.c   the life of a message: arrival, passes, files, end
+ *	channel.c   spawners: slots, commands, reports
+ *	bouncer.c   failure texts and the programs that send them
+ *	ctl.c       requests of administrators
+ *
+ * A message (struct msg) is known from its arrival, or from the scan of info/
+ * at start, until it is finished.  A pass (struct pass) is one walk over the
+ * recipients of one of its channels; it exists while there is something to
+ * deliver, and for a message in memory (fast) until it has files.
+ *
+ * Where a channel of a message stands:
+ *
+ *	NONE     nothing left to deliver
+ *	FRESH    in the channel's list of new messages
+ *	WAITING  until due; in the heap (or held: in no structure)
+ *	ACTIVE   its pass has recipients to start or running
+ *	DONE     all recipients settled, waits for a barrier
+ */
+#ifndef SEND_SEND_H
+#define SEND_SEND_H
+
+#include "lib/heap.h"
+#include "lib/loop.h"
+#include "lib/map.h"
+#include "lib/str.h"
+#include "mail/spawnproto.h"
+#include "send/config.h"
+#include "send/link.h"
+
+#include <dirent.h>
+#include <sys/types.h>
+
+#define RETRY_SYSTEM 123        /* seconds, after trouble of our own */
+
+enum channel_state { CH_NONE, CH_FRESH, CH_WAITING, CH_ACTIVE, CH_DONE };
+
+struct pass {
+	struct msg *m;
+	int channel;
+	struct str text;        /* as local/S/N holds it: T and D records */
+	size_t next;            /* offset of the next record to look at */
+	size_t running, left;   /* left: recipients that are not settled */
+	bool in_ring;
+	bool dying;
+	struct pass *ring_prev, *ring_next;
+};
+
+struct msg {
+	uint64_t id, bytes, qp;
+	int64_t birth;
+	char *sender;           /* NULL when not loaded */
+	struct pass *pass[CHANNELS];
+	enum channel_state state[CHANNELS];
+	int64_t due[CHANNELS];
+	struct msg *fresh_prev[CHANNELS], *fresh_next[CHANNELS];
+	unsigned barriers;      /* failure marks not yet on the disk */
+	bool fast;              /* lives in todo/, has no files of ours */
+	bool held, deleted, bounces, bouncing;
+};
+
+struct slot {
+	struct pass *pass;      /* NULL: free */
+	size_t at;              /* offset of the record in pass->text */
+	uint64_t delivery;      /* number in the log */
+	int64_t began;          /* clock_mono_ms */
+};
+
+struct channel {
+	struct send *s;
+	int number;
+	struct loop_watch in, out;
+	struct spawn_hello hello;
+	bool ready, lost;
+	struct slot *slots;
+	unsigned nslots, used, hint;
+	struct str commands;    /* not yet written */
+	struct spawn_report report;
+	struct heap due;
+	struct msg *fresh, *fresh_last;
+	struct pass *ring;      /* passes with recipients to start */
+	size_t nring, nfresh;
+	unsigned turns;         /* admissions, to mix new and old */
+};
+
+struct mark {                   /* a failure that waits for its barrier */
+	uint64_t token, id, offset;
+	int channel;
+};
+
+struct bounce_job {
+	pid_t pid;
+	uint64_t id;
+};
+
+#define BOUNCERS 8              /* programs at a time */
+
+struct ctl;
+
+struct send {
+	struct loop loop;
+	struct loop_watch signals, from_todo, to_todo_w;
+	int log_fd;
+	struct config cfg;
+	struct map msgs;                /* id -> struct msg */
+	struct channel ch[CHANNELS];
+	struct str log, to_todo, in_todo;
+	struct link_msg arriving;       /* its records are coming in */
+	struct str arriving_sender, arriving_list[CHANNELS];
+	uint64_t arriving_left;         /* records to come, sender included */
+	bool arriving_on;
+	struct mark *marks;
+	size_t nmarks, capmarks, headmarks;
+	uint64_t token, token_done;
+	bool token_new;                 /* a `w` must be sent */
+	struct bounce_job bouncers[BOUNCERS];
+	struct heap bounces;            /* when to start one */
+	DIR *scan;
+	int scan_at;                    /* split of info; QUEUE_SPLIT: done */
+	uint64_t deliveries;            /* counter for the log */
+	bool status_changed, exiting, lost, hup, alrm;
+	struct ctl *ctl;
+	struct str scratch;
+};
+
+/* message.c */
+void message_arrive(struct send *);             /* from s->arriving* */
+void message_scan_step(struct send *);          /* at start: info/ */
+struct pass *message_admit(struct send *, int channel); /* NULL: nothing due */
+void message_pass_end(struct send *, struct pass *);    /* if it is one */
+void message_settle(struct send *, struct pass *, size_t at);   /* delivered */
+/* Failed for good; -1 when that could not be written down. */
+__attribute__((warn_unused_result))
+int message_fail(struct send *, struct pass *, size_t at, const char *text);
+void message_barrier(struct send *, uint64_t token);
+void message_check(struct send *, struct msg *);        /* finished? */
+void message_all_due(struct send *);
+void message_due(struct send *, struct msg *);
+__attribute__((warn_unused_result))
+int message_spill(struct send *, struct msg *);
+__attribute__((warn_unused_result))
+int message_load_sender(struct msg *);
+void message_delete(struct send *, struct msg *);
+bool message_running(const struct msg *);
+void message_save_all(struct send *);           /* before leaving */
+
+/* channel.c */
+__attribute__((warn_unused_result))
+int channel_init(struct send *, int number, int to, int from);
+void channel_start_some(struct send *, int number);
+void channel_flush(struct channel *);
+unsigned channel_limit(const struct send *, int number);
+void channel_ring_add(struct channel *, struct pass *);
+void channel_ring_del(struct channel *, struct pass *);
+
+/* bouncer.c */
+void bouncer_cat_text(const struct config *, struct str *out,
+    const char *rcpt, const char *text);
+void bouncer_want(struct send *, struct msg *);
+void bouncer_start_some(struct send *, int64_t now);
+void bouncer_reap(struct send *);
+bool bouncer_busy(const struct send *);
+
+/* ctl.c */
+void ctl_init(struct send *);                   /* logs its trouble */
+
+/* send.c */
+struct send_fds {
+	int log, to_lspawn, from_lspawn, to_rspawn, from_rspawn;
+	int to_todo, from_todo;
+};
+int send_run(const struct send_fds *);
+struct msg *send_msg(const struct send *, uint64_t id); /* NULL: unknown */
+void send_tell_todo(struct send *, char kind, uint64_t n);
+
+#endif
