@@ -97,6 +97,8 @@ def test_queuelifetime_ends_the_waiting(site, user):
     site.dotqmail(user, "|echo try later; exit 111\n", ext="later")
     with site.control(queuelifetime="0\n"):
         mark = site.send(f"{user}-later@{HOST}", user=user)
+        site.h.wait(lambda: site.h.run(["svc", "-a", "/service/qmail"]) and
+                    site.mails(user), "the bounce", step=1)
         bounce = bounce_for(site, user, f"<{user}-later@{HOST}>:")
         assert "try later\n" in bounce
         log = site.log()[mark:]
