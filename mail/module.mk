@@ -17,3 +17,4 @@ LIB_SRC += mail/maildir.c
 LIB_SRC += mail/users.c
 LIB_SRC += mail/users_cdb.c
 LIB_SRC += mail/header.c
+UNIT += spawnproto

@@ -13,3 +13,7 @@ qmail-bounce_SRC := send/qmail-bounce.c send/bounce.c send/config.c \
 
 PROGS += qmail-start
 qmail-start_SRC := send/qmail-start.c
+
+UNIT += send
+send_UNIT_SRC := send/bouncer.c send/config.c send/link.c send/qfile.c \
+	send/rewrite.c send/schedule.c
