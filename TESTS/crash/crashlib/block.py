@@ -191,19 +191,26 @@ def plan(events, limit, seed):
             keep = rng.choice((0.5, 0.8, 0.95))
             add([w for w in before if rng.random() < keep], when)
 
-    # The states at an acknowledgement are few and say most: all are kept.
-    always = len(out["at-ack"]) + len(out["flushed"])
-    total = sum(map(len, out.values())) - always
-    if limit and total + always > limit:
-        for k in ("prefix", "reorder", "torn"):
-            share = max(1, max(0, limit - always) * len(out[k]) // total)
-            if len(out[k]) > share:
-                out[k] = rng.sample(out[k], share)
+    # The states at an acknowledgement are few and say most: they are kept,
+    # up to half of the limit.
+    if limit:
+        cut(out, ("at-ack", "flushed"), limit // 2, rng)
+        cut(out, ("prefix", "reorder", "torn"),
+            limit - len(out["at-ack"]) - len(out["flushed"]), rng)
     chosen = [s for k in KINDS for s in out[k]]
     for s in chosen:
         s.active = rng.random() < 0.5
     chosen.sort(key=lambda s: s.base)
     return chosen
+
+
+def cut(out, kinds, limit, rng):
+    """Leave at most limit states (one a kind at least) of these kinds."""
+    total = sum(len(out[k]) for k in kinds)
+    for k in kinds:
+        share = max(1, limit * len(out[k]) // max(total, 1))
+        if total > limit and len(out[k]) > share:
+            out[k] = rng.sample(out[k], share)
 
 
 class Recorder:
@@ -273,10 +280,14 @@ class Recorder:
         self.serve()
         self.mount()
 
-    def stop(self):
-        """Cut: nothing after this is part of the recording."""
+    def cut(self):
+        """Nothing after this is part of the recording."""
         self.command("mark END")
         self.command("stop")
+
+    def stop(self):
+        """Ready to rebuild states."""
+        self.cut()
         self.umount()
         self.command("rewind")
         self.at = 0

@@ -29,23 +29,29 @@ def give_back(work):
     """Detach the loop devices noted in work/loops that are still ours."""
     try:
         with open(os.path.join(work, "loops")) as f:
-            noted = {tuple(line.split()) for line in f}
+            give_back_noted(f.read())
     except FileNotFoundError:
-        return
-    for dev, path in noted:
+        pass
+
+
+def give_back_noted(notes):
+    """notes: lines of a device and the path it was attached to."""
+    for dev, path in {tuple(n.split()) for n in notes.splitlines()}:
         try:
             with open(f"/sys/block/{dev[5:]}/loop/backing_file") as f:
                 name = f.read().strip()
         except FileNotFoundError:
             continue
-        # Seen from outside its mount namespace a path may be cut short.
-        if name.startswith(work) or name in ("/disk", path):
-            fd = os.open(dev, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                fcntl.ioctl(fd, LOOP_CLR_FD)
-            except OSError:
-                pass
-            os.close(fd)
+        # Of a file system that is gone, only the end of the path is left.
+        if not (path.endswith(name.removesuffix(" (deleted)"))
+                or name.endswith(path)):
+            continue
+        fd = os.open(dev, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(fd, LOOP_CLR_FD)
+        except OSError:
+            pass
+        os.close(fd)
 
 
 def call(module, args, timeout, capture=False):

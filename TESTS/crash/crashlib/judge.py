@@ -104,10 +104,12 @@ class QmailQueue:
         for n in self.part["mess"]:
             mess = self.read("mess", n)
             rcpts = None
+            if mess is None:
+                continue
             if n in self.part["todo"]:
                 rcpts = self.todo_rcpts(n)
             elif n in self.part["info"]:
-                info = self.read("info", n)
+                info = self.read("info", n) or b""
                 if info.startswith(b"F") and info.endswith(b"\0"):
                     rcpts = []
                     for kind in ("local", "remote"):
@@ -163,6 +165,8 @@ class QmailJudge:
         for d in self.maildirs():
             for p in view.files(f"{d}/new") + view.files(f"{d}/cur"):
                 data = view.read(p)
+                if data is None:        # a live view: gone since
+                    continue
                 texts.setdefault(d, []).append(data)
                 ident = ident_of(data)
                 m = self.messages.get(ident)

@@ -1,0 +1,275 @@
+"""The simulators against a real mail system, inside a throwaway host.
+
+    python -m crashlib.real WORK 'JSON'     started by outer.py
+    python -m crashlib.real --workload WORK 'JSON'   the traced half of `call`
+
+Prints JSON lines: {"say": text}, {"part": name, ...result...}.
+"""
+import json
+import os
+import random
+import sys
+import time
+
+from . import block, callrec, sweep
+from .judge import DirView
+from .system import SYSTEMS, pids
+
+REC = "/rec"
+
+
+def emit(**what):
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def tally_json(t):
+    return {"rows": t.rows, "examples": t.examples}
+
+
+# Each recording is made in one of these ways in turn: (senders, pause in
+# seconds, messages, journal commits every second).
+VARIANTS = [(1, 0, 24, False), (8, 0, 48, False), (3, 0.02, 24, False),
+            (1, 0, 8, False), (2, 0.5, 16, True), (8, 0, 96, False)]
+
+
+def run_block(system, fs, spec, deadline):
+    """Rounds of record and rebuild until there are spec["states"]."""
+    total = block.Tally()
+    want, rnd = spec["states"], 0
+    while total.total("states") < want and time.monotonic() < deadline:
+        seed = spec["seed"] + rnd
+        senders, pause, count, slow = VARIANTS[rnd % len(VARIANTS)]
+        if spec.get("messages"):
+            count = spec["messages"]
+        msgs = system.messages(count, seed)
+        judge = system.judge_of(msgs)
+        with block.Recorder(fs, system.work, slow,
+                            os.path.join(system.work, "loops")) as rec:
+            rec.start(system.populate)
+            keep = set(system.keep)
+            system.keep |= pids()       # blockrec is not the mail system
+            acked = []
+
+            def acknowledge(ident):
+                rec.mark_ack(ident)
+                acked.append(ident)
+
+            system.attach(rec.root)
+            try:
+                system.start()
+                system.workload(msgs, acknowledge, senders, pause)
+                done = system.wait_settled(rec.root, judge, acked)
+                rec.cut()
+            finally:
+                system.stop()
+                system.detach()
+            if len(acked) != len(msgs) or not done:
+                v = judge.judge(DirView(rec.root), acked, True)
+                raise RuntimeError(
+                    f"{system.name} on {fs}: {len(acked)} of {len(msgs)} "
+                    f"acknowledged, not delivered: {v.lost[:5]}")
+            rec.stop()
+            share = want - total.total("states")
+            if spec.get("per_round"):
+                share = min(share, spec["per_round"])
+            states = block.plan(rec.events(), max(share, 1), seed)
+            if not spec.get("active", True):
+                for s in states:
+                    s.active = False
+            part = block.check_states(
+                rec, states, judge,
+                lambda root, acks: system.recover(root, judge, acks),
+                nested=spec.get("nested", 10), seed=seed, deadline=deadline)
+            total.merge(part)
+            system.keep = keep
+            emit(say=f"{system.name} {fs} round {rnd}: {senders} senders, "
+                 f"{len(msgs)} messages, {len(rec.events())} events, "
+                 f"{part.total('states')} states, lost {part.total('lost')}, "
+                 f"corrupt {part.total('corrupt')}")
+        rnd += 1
+    return total
+
+
+def make_rec(system, fstype="tmpfs"):
+    os.makedirs(REC, exist_ok=True)
+    block.mount("rec", REC, fstype, "mode=755")
+    system.populate(REC)
+
+
+def workload_half(work, spec):
+    """Runs under calltrace: start, submit, wait, stop."""
+    system = SYSTEMS[spec["system"]](work)
+    msgs = system.messages(spec["messages"], spec["seed"])
+    judge = system.judge_of(msgs)
+    fd = os.open(os.path.join(work, "marks"), os.O_WRONLY | os.O_APPEND)
+    acked = []
+
+    def acknowledge(ident):
+        os.write(fd, f"mark ack {ident}\n".encode())
+        acked.append(ident)
+
+    system.start()
+    try:
+        system.workload(msgs, acknowledge, spec.get("senders", 3))
+        ok = system.wait_settled(REC, judge, acked, 60)
+        quiet_until(system, REC)
+    finally:
+        system.stop()
+    if not ok or len(acked) != len(msgs):
+        v = judge.judge(DirView(REC), acked, True)
+        raise RuntimeError(f"{len(acked)} acknowledged, {v.lost[:5]}")
+
+
+def quiet_until(system, root, seconds=3):
+    """Let the removals of a finished queue be part of the recording."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not DirView(root).files("queue/todo"):
+            break
+        time.sleep(0.02)
+
+
+def run_call(system, spec):
+    """For each model its tally and blame."""
+    import subprocess
+    log, marks = (os.path.join(system.work, n) for n in ("calls", "marks"))
+    open(marks, "w").close()
+    make_rec(system)
+    system.attach(REC)
+    inner = dict(spec, system=system.name)
+    try:
+        snap = callrec.snapshot(REC)
+        callrec.record(
+            [sys.executable, "-B", "-m", "crashlib.real", "--workload",
+             system.work, json.dumps(inner)], REC, marks, log, timeout=300,
+            stdout=subprocess.DEVNULL)
+    finally:
+        system.stop()
+        system.detach()
+        block.umount(REC)
+    judge = system.judge_of(system.messages(spec["messages"], spec["seed"]))
+    out = {}
+    for name, cls in (("weak", callrec.Trace), ("ext4", callrec.TraceExt4)):
+        trace = cls(log, snap)
+        if len(trace.marks) < spec["messages"]:
+            raise RuntimeError(f"only {len(trace.marks)} acknowledgements "
+                               "were recorded")
+        t, blame = callrec.check(trace, judge, spec["states"], spec["seed"])
+        out[name] = dict(tally_json(t), blame=blame, ops=len(trace.ops),
+                         acks=len(trace.marks))
+    return out
+
+
+class MailPath:
+    """The subject of the sweep: the whole mail path, one program disturbed."""
+
+    programs = ("qmail-queued", "qmail-queue", "qmail-inject", "qmail-todo",
+                "qmail-send", "qmail-lspawn", "qmail-local", "qmail-clean",
+                "qmail-getpw")
+    service = {"qmail-queued": "qmail-queued", "qmail-queue": "client",
+               "qmail-inject": "client"}
+
+    def __init__(self, system, spec):
+        self.system = system
+        self.spec = spec
+        self.kinds = ("queue", "inject", "socket", "inject", "socket")
+        self.round = 0
+        make_rec(system)
+        system.attach(REC)
+        self.fresh = True
+
+    def close(self):
+        self.system.stop()
+        self.system.detach()
+        block.umount(REC)
+
+    def reset(self):
+        self.system.stop()
+        self.system.detach()
+        if not self.fresh:
+            self.system.empty(REC)
+            self.system.populate(REC)
+        self.fresh = False
+        self.system.attach(REC)
+        self.round += 1
+        every = self.system.messages(8, self.round)
+        # one recipient, two, a deferral beside a delivery, a bounce
+        self.msgs = [every[i] for i in (0, 2, 4, 5)]
+        for m, way in zip(self.msgs, self.kinds):
+            m.way = way
+        self.judge_ = self.system.judge_of(self.msgs)
+
+    def sent(self):
+        return len(self.msgs)
+
+    def run(self, prog, wrap):
+        s = self.system
+        where = self.service.get(prog, "qmail")
+        s.wrap = {where: wrap}
+        s.start()
+        acked = []
+        for m in self.msgs:
+            if s.submit(m):
+                acked.append(m.ident)
+        s.wrap.pop("client", None)
+        # What died is started again; what was deferred is tried again.
+        s.wait_settled(REC, self.judge_, acked, 3, revive=True)
+        self.acked = acked
+        return acked
+
+    def settle(self):
+        """If that was not enough: stop all and start over."""
+        s = self.system
+        s.wrap = {}
+        if s.settled(REC, self.judge_, self.acked):
+            s.stop()
+            return None
+        s.stop()
+        s.start()
+        s.wait_settled(REC, self.judge_, self.acked, 15, revive=True)
+        s.stop()
+        return None if s.settled(REC, self.judge_, self.acked) else "a while"
+
+    def judge(self, acked):
+        return self.judge_.judge(DirView(REC), acked, True)
+
+
+def run_sweep(system, spec, deadline):
+    subject = MailPath(system, spec)
+    log = os.path.join(system.work, "sweep.log")
+    try:
+        return sweep.sweep(
+            subject, log, spec.get("share", 1.0), spec["seed"],
+            programs=spec.get("programs") or subject.programs,
+            deadline=deadline, max_per_program=spec.get("per_program", 0),
+            progress=lambda text: emit(say=text))
+    finally:
+        subject.close()
+
+
+def main(work, text):
+    spec = json.loads(text)
+    os.chmod(work, 0o755)
+    system = SYSTEMS[spec["system"]](work)
+    system.setup()
+    for part in spec["parts"]:
+        deadline = time.monotonic() + part.get("seconds", 1e6)
+        part.setdefault("seed", 1)
+        start = time.monotonic()
+        if part["part"] == "block":
+            t = run_block(system, part["fs"], part, deadline)
+            out = tally_json(t)
+        elif part["part"] == "call":
+            out = run_call(system, part)
+        else:
+            s = run_sweep(system, part, deadline)
+            out = {"rows": s.rows, "examples": s.examples}
+        emit(done=part, took=time.monotonic() - start, result=out)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--workload":
+        workload_half(sys.argv[2], json.loads(sys.argv[3]))
+    else:
+        main(*sys.argv[1:])
