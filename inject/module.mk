@@ -2,3 +2,5 @@ INJECT_SRC := inject/account.c inject/body.c inject/compose.c inject/config.c \
 	inject/followup.c inject/inject.c inject/rewrite.c
 PROGS += qmail-inject
 qmail-inject_SRC := inject/qmail-inject.c $(INJECT_SRC)
+PROGS += sendmail
+sendmail_SRC := inject/sendmail.c inject/smopts.c inject/smrun.c $(INJECT_SRC)
