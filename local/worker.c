@@ -254,11 +254,15 @@ job_ended(struct job *j, int status)
 	if (j->next != NULL)
 		j->next->prev = j->prev;
 	w->nrunning--;
-	if (WIFEXITED(status))
-		code = WEXITSTATUS(status);
-	else
+	if (WIFEXITED(status)) {
+		/* Nothing else is ours to say. */
+		if (WEXITSTATUS(status) == DELIVERY_OK ||
+		    WEXITSTATUS(status) == DELIVERY_HARD)
+			code = WEXITSTATUS(status);
+	} else {
 		str_catf(&j->words, "The delivery crashed: %s. (#4.3.0)\n",
 		    proc_status_text(status, text, sizeof text));
+	}
 	job_report(j, code);
 }
 

@@ -1,0 +1,10 @@
+LSPAWN_SRC := lspawn/lspawn.c lspawn/lookup.c lspawn/pool.c lspawn/verdict.c
+PROGS += qmail-lspawn
+qmail-lspawn_SRC := lspawn/qmail-lspawn.c $(LSPAWN_SRC)
+qmail-lspawn_LDLIBS := -lcdb
+PROGS += qmail-getpw
+qmail-getpw_SRC := lspawn/qmail-getpw.c lspawn/getpw.c
+UNIT += lspawn
+lspawn_UNIT_SRC := $(LSPAWN_SRC)
+lspawn_UNIT_LDLIBS := -lcdb
+$(B)/TESTS/unit/lspawn: | $(B)/qmail-local $(B)/qmail-getpw

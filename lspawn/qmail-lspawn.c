@@ -1,0 +1,69 @@
+/* qmail-lspawn - start local deliveries for qmail-send.
+ * Runs as:  root, to become each user; parses as little as it can.
+ * Trusts:   qmail-send's commands (form checked), users/cdb.
+ * Exits:    0 when qmail-send has closed descriptor 0 and all is reported,
+ *           100 on misuse, 111 on trouble. */
+#include "lib/log.h"
+#include "lib/user.h"
+#include "lspawn/lspawn.h"
+#include "mail/qpath.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void
+need_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	struct user u = {0};
+
+	switch (user_find(name, &u)) {
+	case USER_OK:
+		*uid = u.uid;
+		*gid = u.gid;
+		break;
+	case USER_NONE:
+		die(111, "unable to find user %s: no such account", name);
+	case USER_TEMP:
+		die_sys(111, "unable to find user %s", name);
+	}
+	user_free(&u);
+}
+
+/* A worker costs a descriptor, so does a message on its way to one. */
+static void
+raise_descriptors(void)
+{
+	const rlim_t want = LSPAWN_MAX + LSPAWN_IDLE + 100;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
+		return;
+	r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
+	if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+		log_sys("unable to raise the limit of descriptors");
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct lspawn l;
+	struct lspawn_config cfg = {.mess = QUEUE_DIR "/mess",
+	    .cdb = USERS_DIR "/cdb", .local = HOME_DIR "/bin/qmail-local",
+	    .getpw = HOME_DIR "/bin/qmail-getpw", .drop = true,
+	    .idle_ms = LSPAWN_IDLE_MS, .lookup_ms = LSPAWN_LOOKUP_MS};
+	gid_t gid;
+
+	log_init("qmail-lspawn");
+	if (argc != 2)
+		die_usage("qmail-lspawn aliasempty");
+	(void)umask(077);
+	cfg.aliasempty = argv[1];
+	need_user("qmailq", &cfg.queue_uid, &gid);
+	need_user("qmailp", &cfg.getpw_uid, &cfg.getpw_gid);
+	if (chdir(cfg.mess) < 0)
+		die_sys(111, "unable to enter %s", cfg.mess);
+	cfg.mess = ".";
+	raise_descriptors();
+	return lspawn_run(&l, &cfg, 0, 1);
+}
