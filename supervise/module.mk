@@ -40,3 +40,20 @@ CMDS += svscan
 svscan_SRC := supervise/svscan.c supervise/scan.c supervise/status.c \
 	$(SUP_TOOL)
 SCRIPTS += supervise/svscanboot
+
+UNIT += logpat
+logpat_UNIT_SRC := supervise/logpat.c
+UNIT += stamp
+stamp_UNIT_SRC := supervise/stamp.c
+UNIT += svc
+svc_UNIT_SRC := supervise/svcopt.c supervise/svcwait.c
+UNIT += svstatus
+svstatus_UNIT_SRC := supervise/status.c
+UNIT += svtools
+svtools_UNIT_SRC := supervise/envfiles.c supervise/limit.c supervise/title.c \
+	$(SUP_TOOL)
+UNIT += logdir
+logdir_UNIT_SRC := supervise/logdir.c supervise/stamp.c $(SUP_TOOL)
+UNIT += logger
+logger_UNIT_SRC := supervise/logger.c supervise/logdir.c supervise/logpat.c \
+	supervise/stamp.c $(SUP_TOOL)
