@@ -31,6 +31,10 @@
 #define STACK ((size_t)64 * 1024)
 #define DROP_WAIT 100           /* ms for a child that became somebody else */
 
+/* The child leaves its stack by exec, never by returning, so AddressSanitizer
+ * would find the marks of its frames on the next stack at that address. */
+#define ON_CHILD_STACK __attribute__((no_sanitize_address))
+
 struct start {
 	const struct proc_spawn *spec;
 	char *const *argv;
@@ -55,7 +59,7 @@ vec(const char *const *v)
 /* No handler survives into a child; what the caller ignores stays ignored,
  * as across any exec, but for two: a program must not be born deaf to a closed
  * pipe, nor unable to wait for its own children. */
-static void
+ON_CHILD_STACK static void
 default_signals(void)
 {
 	struct sigaction sa, old;
@@ -72,7 +76,7 @@ default_signals(void)
 }
 
 /* Two passes, because a target number may be the source of another. */
-static int
+ON_CHILD_STACK static int
 place_fds(const struct proc_fd *fds, size_t n)
 {
 	int high[PROC_MAXFD];
@@ -104,7 +108,7 @@ place_fds(const struct proc_fd *fds, size_t n)
 	    CLOSE_RANGE_CLOEXEC);
 }
 
-static int
+ON_CHILD_STACK static int
 drop_raw(uid_t uid, gid_t gid)
 {
 	/* Raw calls: glibc's wrappers reach for other threads, and this may
@@ -130,7 +134,7 @@ child_fail(struct start *st)
 	_exit(111);
 }
 
-static int
+ON_CHILD_STACK static int
 child(void *arg)
 {
 	struct start *st = arg;
