@@ -1,0 +1,51 @@
+/* qmail-rspawn - start qmail-remote for each remote delivery.
+ * Runs as:  qmailr, group qmail, started by qmail-start.
+ * Trusts:   qmail-send's commands on descriptor 0.  Never: the message, the
+ *           addresses, what qmail-remote says.
+ * Exits:    0 when commands end and the last delivery is reported, 111. */
+#include "lib/log.h"
+#include "lib/user.h"
+#include "mail/qpath.h"
+#include "rspawn/rspawn.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static uid_t
+queue_uid(void)
+{
+	struct user u = {0};
+	uid_t uid;
+
+	switch (user_find("qmailq", &u)) {
+	case USER_OK:
+		break;
+	case USER_NONE:
+		die(111, "unable to find user qmailq: no such user");
+	case USER_TEMP:
+		die_sys(111, "unable to find user qmailq");
+	}
+	uid = u.uid;
+	user_free(&u);
+	return uid;
+}
+
+int
+main(void)
+{
+	struct rspawn_config cfg = {.command_fd = 0, .report_fd = 1};
+	const char *remote = getenv("QMAILREMOTE");
+
+	log_init("qmail-rspawn");
+	if (chdir(QUEUE_DIR "/mess") < 0)
+		die_sys(111, "unable to enter %s", QUEUE_DIR "/mess");
+	if (rspawn_clear_tcpto("../lock/tcpto") < 0)
+		log_sys("unable to clear %s", QUEUE_DIR "/lock/tcpto");
+	cfg.queue_uid = queue_uid();
+	cfg.remote = remote != NULL && *remote != '\0' ? remote :
+	    "qmail-remote";
+	cfg.max = rspawn_capacity();
+	if (rspawn_run(&cfg) < 0)
+		die_sys(111, "unable to go on serving qmail-send");
+	return 0;
+}
