@@ -266,7 +266,7 @@ test_number_of_files(void **state)
 
 	(void)state;
 	for (int i = 0; i < 6; i++) {
-		char line[16];
+		char line[32];
 
 		(void)snprintf(line, sizeof line, "line %d\n", i);
 		logdir_put(&d, line, 7);
