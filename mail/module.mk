@@ -18,3 +18,5 @@ LIB_SRC += mail/users.c
 LIB_SRC += mail/users_cdb.c
 LIB_SRC += mail/header.c
 UNIT += spawnproto
+UNIT += date
+UNIT += quote
