@@ -3,8 +3,9 @@
  * against the same lines; nothing else knows an owner or a mode.
  *
  * Paths without a leading / are below HOME.  The names of programs and pages
- * are not here: make writes them to a manifest (manifest.h).  No entry but
- * the alias directory is setuid or setgid. */
+ * are not here: make writes them to a manifest (tree.h).  Nor is the queue:
+ * its tables are mail/qtree.h.  No entry but the alias directory is setuid or
+ * setgid. */
 #ifndef INSTALL_TABLE_H
 #define INSTALL_TABLE_H
 
@@ -42,13 +43,6 @@
 	X("alias", "alias", "qmail", 02755)                                   \
 	X("run", "qmailq", "qmail", 0755)                                     \
 	X("run/send", "qmails", "qmail", 0700)                                \
-	X("queue", "qmailq", "qmail", 0750)                                   \
-	X("queue/pid", "qmailq", "qmail", 0700)                               \
-	X("queue/intd", "qmailq", "qmail", 0700)                              \
-	X("queue/todo", "qmailq", "qmail", 0750)                              \
-	X("queue/lock", "qmailq", "qmail", 0750)                              \
-	X("queue/bounce", "qmails", "qmail", 0700)                            \
-	X("queue/hold", "qmails", "qmail", 0700)                              \
 	X("supervise", "root", "qmail", 0755)                                 \
 	X("supervise/qmail", "root", "qmail", 01755)                          \
 	X("supervise/qmail/log", "root", "qmail", 0755)                       \
@@ -60,29 +54,12 @@
 	X("/service", "root", "root", 0755)                                   \
 	X("/command", "root", "root", 0755)
 
-/* Directories that also hold 0 .. QUEUE_SPLIT-1, all with the same mode. */
-#define TABLE_SPLIT_DIRS(X)                                                   \
-	X("queue/mess", "qmailq", "qmail", 0750)                              \
-	X("queue/info", "qmails", "qmail", 0700)                              \
-	X("queue/local", "qmails", "qmail", 0700)                             \
-	X("queue/remote", "qmails", "qmail", 0700)
-
 /* Directories of the system: made when missing, never changed. */
 #define TABLE_SYSTEM_DIRS(X)                                                  \
 	X("/usr/local/bin")                                                   \
 	X("/usr/local/share/man/man1")                                        \
 	X("/usr/local/share/man/man5")                                        \
 	X("/usr/local/share/man/man8")
-
-/* Queue files that must be there, made when missing; contents kept.
- * X(path, owner, group, mode, bytes of zeros); tcpto: 64 records of 16. */
-#define TABLE_KEPT_FILES(X)                                                   \
-	X("queue/lock/sendmutex", "qmails", "qmail", 0600, 0)                 \
-	X("queue/lock/tcpto", "qmailr", "qmail", 0644, 1024)
-
-/* X(path, owner, group, mode) */
-#define TABLE_FIFOS(X)                                                        \
-	X("queue/lock/trigger", "qmails", "qmail", 0622)
 
 /* Texts an administrator may edit: X(source below service/, path, mode).
  * @HOME@ becomes the home.  The text as delivered is kept in doc/service/; an

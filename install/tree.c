@@ -3,6 +3,7 @@
 
 #include "install/table.h"
 #include "mail/limits.h"
+#include "mail/qtree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -185,16 +186,24 @@ add_tables(struct tree *t)
 	(void)add_owned(t, TREE_DIR, path, owner, group, mode);
 	TABLE_DIRS(X)
 #undef X
-#define X(path, owner, group, mode) add_split(t, path, owner, group, mode);
-	TABLE_SPLIT_DIRS(X)
+#define IN_QUEUE(path) (*(path) ? "queue/" path : "queue")
+#define X(path, owner, mode)                                                  \
+	(void)add_owned(t, TREE_DIR, IN_QUEUE(path), owner, QTREE_GROUP, mode);
+	QTREE_DIRS(X)
 #undef X
-#define X(path, owner, group, mode, bytes)                                    \
-	add_owned(t, TREE_KEPT, path, owner, group, mode)->size = bytes;
-	TABLE_KEPT_FILES(X)
+#define X(path, owner, mode)                                                  \
+	add_split(t, IN_QUEUE(path), owner, QTREE_GROUP, mode);
+	QTREE_SPLIT_DIRS(X)
 #undef X
-#define X(path, owner, group, mode)                                           \
-	(void)add_owned(t, TREE_FIFO, path, owner, group, mode);
-	TABLE_FIFOS(X)
+#define X(path, owner, mode, bytes)                                           \
+	add_owned(t, TREE_KEPT, IN_QUEUE(path), owner, QTREE_GROUP,           \
+	    mode)->size = bytes;
+	QTREE_FILES(X)
+#undef X
+#define X(path, owner, mode)                                                  \
+	(void)add_owned(t, TREE_FIFO, IN_QUEUE(path), owner, QTREE_GROUP,     \
+	    mode);
+	QTREE_FIFOS(X)
 #undef X
 #define X(source, path, mode) add_text(t, source, path, mode);
 	TABLE_TEXTS(X)
