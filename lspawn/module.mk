@@ -8,3 +8,8 @@ UNIT += lspawn
 lspawn_UNIT_SRC := $(LSPAWN_SRC)
 lspawn_UNIT_LDLIBS := -lcdb
 $(B)/TESTS/unit/lspawn: | $(B)/qmail-local $(B)/qmail-getpw
+PROGS += qmail-newu
+qmail-newu_SRC := lspawn/qmail-newu.c
+qmail-newu_LDLIBS := -lcdb
+PROGS += qmail-pw2u
+qmail-pw2u_SRC := lspawn/qmail-pw2u.c lspawn/pw2u.c
