@@ -590,6 +590,8 @@ service_run(const struct service_config *cfg)
 
 	sv->cfg = cfg;
 	sv->trigger = -1;
+	/* What a killed predecessor acknowledged it may not have told of. */
+	sv->trigger_scan = true;
 	sv->ready_end = &sv->ready;
 	sv->listener = (struct loop_watch){.fd = cfg->listener,
 	    .want = LOOP_READ, .ready = listener_ready, .owner = sv};
