@@ -12,13 +12,14 @@
 #include "local/environ.h"
 #include "local/mbox.h"
 #include "local/program.h"
-#include "mail/qsubmit.h"
+#include "local/relay.h"
+#include "mail/qx.h"
 #include "mail/quote.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A line of its own in somebody's file or environment must stay one line. */
@@ -27,24 +28,6 @@ cat_oneline(struct str *out, const char *s)
 {
 	for (; *s; s++)
 		str_catc(out, *s == '\n' ? '_' : *s);
-}
-
-static void
-make_ufline(struct str *out, const char *sender)
-{
-	time_t now = (time_t)clock_wall();
-	struct tm tm;
-	char when[32];
-
-	str_cats(out, "From ");
-	if (*sender == '\0')
-		str_cats(out, "MAILER-DAEMON");
-	for (; *sender; sender++)
-		str_catc(out, strchr(" \t\n", *sender) ? '-' : *sender);
-	if (gmtime_r(&now, &tm) == NULL ||
-	    strftime(when, sizeof when, "%a %b %e %H:%M:%S %Y", &tm) == 0)
-		when[0] = '\0';
-	str_catf(out, " %s\n", when);
 }
 
 void
@@ -58,7 +41,7 @@ delivery_init(struct delivery *d)
 	str_catc(&d->dtline, '@');
 	cat_oneline(&d->dtline, d->host);
 	str_catc(&d->dtline, '\n');
-	make_ufline(&d->ufline, d->sender);
+	mbox_cat_from(&d->ufline, d->sender, clock_wall());
 }
 
 void
@@ -318,39 +301,28 @@ run_program(struct delivery *d, const char *command, struct str *words)
 static int
 run_forwards(struct delivery *d, struct str *words)
 {
-	struct str text = {0};
-	struct qsubmit q;
-	char buf[8192];
-	off_t at = 0;
-	ssize_t n;
-	int qx, code = DELIVERY_OK;
+	const char **rcpts = mem_alloc(d->forwards, sizeof *rcpts);
+	struct str why = {0};
+	unsigned n = 0;
+	int qx, code;
 
-	qsubmit_open(&q);
-	qsubmit_put(&q, str_c(&d->dtline), d->dtline.len);
-	while ((n = pread(d->mfd, buf, sizeof buf, at)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			qsubmit_fail(&q, QX_READ);
-			break;
-		}
-		qsubmit_put(&q, buf, (size_t)n);
-		at += n;
-	}
-	qsubmit_from(&q, str_c(&d->newsender));
-	for (size_t i = 0; i < d->todo.n; i++)
+	for (size_t i = 0; i < d->todo.n && n < d->forwards; i++)
 		if (d->todo.steps[i].kind == DOTQMAIL_FORWARD)
-			qsubmit_to(&q, dotqmail_arg(&d->todo, i));
-	d->qp = qsubmit_qp(&q);
-	qx = qsubmit_close(&q, &text);
-	if (qx != 0) {
-		str_cats(words, "Unable to forward: ");
-		str_cat(words, &text);
+			rcpts[n++] = dotqmail_arg(&d->todo, i);
+	if (lseek(d->mfd, 0, SEEK_SET) < 0) {
+		code = soft(words, "rewind", "the message", "4.3.0");
+	} else if ((qx = relay_message(d->mfd, str_c(&d->dtline),
+	    str_c(&d->newsender), rcpts, n, &d->qp, &why)) == 0) {
+		code = DELIVERY_OK;
+	} else {
 		code = qx_permanent(qx) ? DELIVERY_HARD : DELIVERY_SOFT;
+		str_cats(words, "Unable to forward: ");
+		str_cat(words, &why);
 		str_cats(words, code == DELIVERY_HARD ? ". (#5.3.0)\n" :
 		    ". (#4.3.0)\n");
 	}
-	str_free(&text);
+	str_free(&why);
+	free(rcpts);
 	return code;
 }
 

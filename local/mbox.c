@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STALE_DOT 300           /* seconds; after them a dot-lock is broken */
@@ -23,6 +24,24 @@
 
 static const char from_[] = "From ";
 #define NFROM (sizeof from_ - 1)
+
+void
+mbox_cat_from(struct str *out, const char *sender, int64_t when)
+{
+	time_t t = (time_t)when;
+	struct tm tm;
+	char text[32];
+
+	str_cats(out, "From ");
+	if (*sender == '\0')
+		str_cats(out, "MAILER-DAEMON");
+	for (; *sender; sender++)
+		str_catc(out, strchr(" \t\n", *sender) ? '-' : *sender);
+	if (gmtime_r(&t, &tm) == NULL ||
+	    strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &tm) == 0)
+		text[0] = '\0';
+	str_catf(out, " %s\n", text);
+}
 
 void
 mbox_quote_begin(struct mbox_quoter *q)
@@ -178,8 +197,8 @@ mbox_unlock(struct mbox_lock *l)
 	str_free(&l->dot);
 }
 
-static int
-write_message(int fd, const char *head, size_t nhead, int mfd)
+int
+mbox_write(int fd, const char *head, size_t nhead, int mfd)
 {
 	struct mbox_quoter q;
 	struct str out = {0};
@@ -216,8 +235,8 @@ write_message(int fd, const char *head, size_t nhead, int mfd)
 }
 
 /* An MUA may have put another file there while we waited for the lock. */
-static bool
-is_still(const struct stat *st, const char *path)
+bool
+mbox_is_still(const struct stat *st, const char *path)
 {
 	struct stat now;
 
@@ -237,10 +256,10 @@ append_open(int fd, const char *path, bool fresh, const char *head,
 		return r;
 	if (fstat(fd, &st) < 0) {
 		r = MBOX_ERROR;
-	} else if (!is_still(&st, path)) {
+	} else if (!mbox_is_still(&st, path)) {
 		errno = ESTALE;
 		r = MBOX_ERROR;
-	} else if (write_message(fd, head, nhead, mfd) < 0 || fsync(fd) < 0 ||
+	} else if (mbox_write(fd, head, nhead, mfd) < 0 || fsync(fd) < 0 ||
 	    (fresh && fs_sync_parent(path) < 0)) {
 		int e = errno;
 

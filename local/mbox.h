@@ -7,6 +7,8 @@
 
 #include "lib/str.h"
 
+#include <sys/stat.h>
+
 #define MBOX_LOCK_MS 30000      /* how long another may hold the file */
 #define MBOX_SPOOL "/var/mail/" /* where MUAs expect dot-locks */
 
@@ -32,6 +34,16 @@ __attribute__((warn_unused_result))
 enum mbox_status mbox_lock(struct mbox_lock *, int fd, const char *path,
     int lock_ms);
 void mbox_unlock(struct mbox_lock *);           /* closing fd does the rest */
+
+/* Is the file at path still the one that st tells of?  An MUA may have put
+ * another there while its lock was waited for. */
+bool mbox_is_still(const struct stat *, const char *path);
+
+/* "From sender date" with LF, the time in UTC; no sender: MAILER-DAEMON. */
+void mbox_cat_from(struct str *, const char *sender, int64_t when);
+/* head and the message, quoted, to fd.  0, or -1 with errno. */
+__attribute__((warn_unused_result))
+int mbox_write(int fd, const char *head, size_t nhead, int mfd);
 
 /* The body of one message, quoted, to out piece by piece. */
 struct mbox_quoter {
