@@ -23,3 +23,9 @@ qmail-qstat_SRC := queue/qmail-qstat.c queue/qscan.c
 UNIT += qshow
 qshow_UNIT_SRC := queue/qshow.c queue/qselect.c queue/qscan.c \
 	TESTS/unit/queue_fixture.c
+
+PROGS += qmail-queuectl
+qmail-queuectl_SRC := queue/qmail-queuectl.c queue/queuectl.c queue/qact.c \
+	queue/qcheck.c queue/qlayout.c queue/qlock.c queue/qmove.c \
+	queue/qrepair.c queue/qscan.c queue/qselect.c queue/qshow.c \
+	queue/qwalk.c
