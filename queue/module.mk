@@ -1,10 +1,13 @@
 PROGS += qmail-queued
+MAN += queue/qmail-queued.8
 qmail-queued_SRC := queue/qmail-queued.c queue/service.c queue/qmsg.c
 
 PROGS += qmail-queue
+MAN += queue/qmail-queue.8
 qmail-queue_SRC := queue/qmail-queue.c
 
 PROGS += qmail-clean
+MAN += queue/qmail-clean.8
 qmail-clean_SRC := queue/qmail-clean.c queue/clean.c
 
 UNIT += qscan
