@@ -735,6 +735,10 @@ addr_cat_list(struct str *out, const struct addr_list *l, size_t column)
 			cat_part(&one, l, it->pre);
 		if (it->kind == ADDR_GROUP_BEGIN)
 			str_catc(&one, ':');
+		/* A comment may follow the ";" of a group as it is. */
+		if (it->kind == ADDR_NOTE && i > 0 &&
+		    l->items[i - 1].kind == ADDR_GROUP_END)
+			due = SPACE;
 		if (due == COMMA) {
 			str_catc(out, ',');
 			column++;

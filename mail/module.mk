@@ -20,3 +20,5 @@ LIB_SRC += mail/header.c
 UNIT += spawnproto
 UNIT += date
 UNIT += quote
+UNIT += addr
+FUZZ += addr
