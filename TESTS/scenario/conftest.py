@@ -85,7 +85,7 @@ class Site:
                                      rf" to (?:local|remote) {re.escape(rcpt)}"
                                      r"(?: .*)?$", log)):
             m = re.search(rf"(?m)^delivery {d}: (success|deferral|failure): "
-                          r"?(.*)$", log)
+                          r"?(\S*)( \S+=\S*)*$", log)
             if m:
                 return m.group(1), m.group(2)
         return None

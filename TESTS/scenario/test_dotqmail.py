@@ -476,7 +476,8 @@ def test_success_text_of_the_program(site, user):
 
 @pytest.mark.parametrize("text", [
     "", "\n", "no header at all", "a: b", "\x00\x01\xff\n\n\x00",
-    "Subject: " + "x" * 200000 + "\n\n", "a: b\n\n" + "y" * 1000000])
+    "Subject: " + "x" * 200000 + "\n\n", "a: b\n\n" + "y" * 1000000],
+    ids=lambda t: repr(t[:12]))
 def test_strange_messages_arrive_unchanged(site, user, text):
     raw = text.encode("latin-1").decode("utf-8", "surrogateescape")
     mark = site.queue("a@b", [f"{user}@{HOST}"], text=raw)
