@@ -22,3 +22,5 @@ UNIT += date
 UNIT += quote
 UNIT += addr
 FUZZ += addr
+UNIT += header
+FUZZ += header
