@@ -4,3 +4,4 @@ LIB_SRC += lib/cdb.c lib/fs.c lib/hash.c lib/heap.c lib/io.c lib/log.c \
 FUZZ += io
 UNIT += str hash heap map tai
 UNIT += io log
+UNIT += proc

@@ -35,6 +35,11 @@
  * would find the marks of its frames on the next stack at that address. */
 #define ON_CHILD_STACK __attribute__((no_sanitize_address))
 
+/* For what runs in the child: the address sanitizer marks the frames of a
+ * stack and clears the marks on return, which a child that executes never
+ * does, so it would find them again on the next child's stack. */
+#define CHILD __attribute__((no_sanitize("address")))
+
 struct start {
 	const struct proc_spawn *spec;
 	char *const *argv;
@@ -59,7 +64,7 @@ vec(const char *const *v)
 /* No handler survives into a child; what the caller ignores stays ignored,
  * as across any exec, but for two: a program must not be born deaf to a closed
  * pipe, nor unable to wait for its own children. */
-ON_CHILD_STACK static void
+ON_CHILD_STACK CHILD static void
 default_signals(void)
 {
 	struct sigaction sa, old;
@@ -76,7 +81,7 @@ default_signals(void)
 }
 
 /* Two passes, because a target number may be the source of another. */
-ON_CHILD_STACK static int
+ON_CHILD_STACK CHILD static int
 place_fds(const struct proc_fd *fds, size_t n)
 {
 	int high[PROC_MAXFD];
@@ -108,7 +113,7 @@ place_fds(const struct proc_fd *fds, size_t n)
 	    CLOSE_RANGE_CLOEXEC);
 }
 
-ON_CHILD_STACK static int
+ON_CHILD_STACK CHILD static int
 drop_raw(uid_t uid, gid_t gid)
 {
 	/* Raw calls: glibc's wrappers reach for other threads, and this may
@@ -124,7 +129,7 @@ drop_raw(uid_t uid, gid_t gid)
 	return 0;
 }
 
-_Noreturn static void
+CHILD _Noreturn static void
 child_fail(struct start *st)
 {
 	st->error = errno;
@@ -134,7 +139,7 @@ child_fail(struct start *st)
 	_exit(111);
 }
 
-ON_CHILD_STACK static int
+ON_CHILD_STACK CHILD static int
 child(void *arg)
 {
 	struct start *st = arg;
