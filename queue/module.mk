@@ -1,6 +1,7 @@
 PROGS += qmail-queued
 MAN += queue/qmail-queued.8
-qmail-queued_SRC := queue/qmail-queued.c queue/service.c queue/qmsg.c
+qmail-queued_SRC := queue/qmail-queued.c queue/envelope.c queue/qmsg.c \
+	queue/service.c
 
 PROGS += qmail-queue
 MAN += queue/qmail-queue.8
@@ -9,6 +10,11 @@ qmail-queue_SRC := queue/qmail-queue.c
 PROGS += qmail-clean
 MAN += queue/qmail-clean.8
 qmail-clean_SRC := queue/qmail-clean.c queue/clean.c
+
+UNIT += queue
+queue_UNIT_SRC := queue/clean.c queue/envelope.c queue/qmsg.c
+FUZZ += envelope
+envelope_FUZZ_SRC := queue/envelope.c
 
 UNIT += qscan
 qscan_UNIT_SRC := queue/qscan.c TESTS/unit/queue_fixture.c
@@ -32,3 +38,9 @@ qmail-queuectl_SRC := queue/qmail-queuectl.c queue/queuectl.c queue/qact.c \
 	queue/qcheck.c queue/qlayout.c queue/qlock.c queue/qmove.c \
 	queue/qrepair.c queue/qscan.c queue/qselect.c queue/qshow.c \
 	queue/qwalk.c
+
+UNIT += qrepair
+qrepair_UNIT_SRC := queue/qrepair.c queue/qlayout.c queue/qmove.c \
+	queue/qscan.c queue/qwalk.c TESTS/unit/queue_fixture.c
+qrepair_UNIT_LDLIBS := -Wl,--wrap=renameat2,--wrap=mkdir,--wrap=rmdir \
+	-Wl,--wrap=unlink,--wrap=syncfs
