@@ -1,8 +1,8 @@
 /* install/accounts.c - users and groups; see accounts.h. */
 #include "install/accounts.h"
 
-#include "install/table.h"
 #include "lib/proc.h"
+#include "mail/accounts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,13 +14,13 @@ struct account {
 
 static const char *const groups[] = {
 #define X(group) group,
-	TABLE_GROUPS(X)
+	ACCOUNTS_GROUPS(X)
 #undef X
 };
 
 static const struct account users[] = {
 #define X(user, group, home, runs) {user, group, home},
-	TABLE_USERS(X)
+	ACCOUNTS_USERS(X)
 #undef X
 };
 

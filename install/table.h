@@ -1,28 +1,13 @@
-/* install/table.h - the installation as tables: accounts, directories, files,
- * modes, links.  valija-setup makes what they say and valija-check compares
+/* install/table.h - the installation as tables: directories, files, modes,
+ * links.  valija-setup makes what they say and valija-check compares
  * against the same lines; nothing else knows an owner or a mode.
  *
  * Paths without a leading / are below HOME.  The names of programs and pages
- * are not here: make writes them to a manifest (tree.h).  Nor is the queue:
- * its tables are mail/qtree.h.  No entry but the alias directory is setuid or
- * setgid. */
+ * are not here: make writes them to a manifest (tree.h).  Nor are the
+ * accounts and the queue: mail/accounts.h, mail/qtree.h.  No entry but the
+ * alias directory is setuid or setgid. */
 #ifndef INSTALL_TABLE_H
 #define INSTALL_TABLE_H
-
-/* X(group) */
-#define TABLE_GROUPS(X)                                                       \
-	X("nofiles")                                                          \
-	X("qmail")
-
-/* X(user, primary group, home, what runs as it) */
-#define TABLE_USERS(X)                                                        \
-	X("alias", "nofiles", "alias", "mail that no account owns")           \
-	X("qmaild", "nofiles", "", "network servers")                         \
-	X("qmaill", "nofiles", "", "loggers")                                 \
-	X("qmailp", "nofiles", "", "qmail-getpw")                             \
-	X("qmailq", "qmail", "", "qmail-queued, qmail-clean")                 \
-	X("qmailr", "qmail", "", "qmail-rspawn, qmail-remote")                \
-	X("qmails", "qmail", "", "qmail-send, qmail-todo")
 
 /* Directories of ours: made, and their owner and mode set.
  * X(path, owner, group, mode)
