@@ -24,3 +24,7 @@ UNIT += addr
 FUZZ += addr
 UNIT += header
 FUZZ += header
+UNIT += qsubmit
+FUZZ += spawnproto
+UNIT += dotqmail localproto maildir users
+users_UNIT_LDLIBS := -lcdb
