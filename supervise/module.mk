@@ -57,3 +57,22 @@ logdir_UNIT_SRC := supervise/logdir.c supervise/stamp.c $(SUP_TOOL)
 UNIT += logger
 logger_UNIT_SRC := supervise/logger.c supervise/logdir.c supervise/logpat.c \
 	supervise/stamp.c $(SUP_TOOL)
+
+MAN += supervise/envdir.8
+MAN += supervise/envuidgid.8
+MAN += supervise/fghack.8
+MAN += supervise/multilog.8
+MAN += supervise/pgrphack.8
+MAN += supervise/readproctitle.8
+MAN += supervise/setlock.8
+MAN += supervise/setuidgid.8
+MAN += supervise/softlimit.8
+MAN += supervise/supervise.8
+MAN += supervise/svc.8
+MAN += supervise/svok.8
+MAN += supervise/svscan.8
+MAN += supervise/svscanboot.8
+MAN += supervise/svstat.8
+MAN += supervise/svup.8
+MAN += supervise/tai64n.8
+MAN += supervise/tai64nlocal.8
