@@ -44,3 +44,12 @@ qrepair_UNIT_SRC := queue/qrepair.c queue/qlayout.c queue/qmove.c \
 	queue/qscan.c queue/qwalk.c TESTS/unit/queue_fixture.c
 qrepair_UNIT_LDLIBS := -Wl,--wrap=renameat2,--wrap=mkdir,--wrap=rmdir \
 	-Wl,--wrap=unlink,--wrap=syncfs
+
+UNIT += qact
+qact_UNIT_SRC := queue/qact.c queue/qlock.c queue/qscan.c \
+	TESTS/unit/queue_fixture.c
+
+UNIT += queuectl
+queuectl_UNIT_SRC := queue/queuectl.c queue/qact.c queue/qcheck.c \
+	queue/qlayout.c queue/qlock.c queue/qmove.c queue/qrepair.c \
+	queue/qscan.c queue/qselect.c queue/qshow.c queue/qwalk.c
