@@ -11,12 +11,10 @@
 #include "inject/followup.h"
 #include "inject/sink.h"
 #include "lib/map.h"
-#include "lib/tai.h"
 #include "mail/date.h"
 #include "mail/quote.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,8 +80,8 @@ inject_free(struct inject *in)
 static enum inject_status
 config_trouble(struct inject *in)
 {
-	str_catf(&in->err, "unable to read the control files: %s",
-	    strerror(errno));
+	str_catf(&in->err, "unable to read control/%s (or me): %s",
+	    rewrite_failed_file(&in->hosts), strerror(errno));
 	return INJECT_CONFIG;
 }
 

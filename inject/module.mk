@@ -10,3 +10,7 @@ PROGS += datemail
 datemail_SRC := inject/datemail.c
 PROGS += mailsubj
 mailsubj_SRC := inject/mailsubj.c inject/prefix.c
+UNIT += inject
+inject_UNIT_SRC := $(INJECT_SRC)
+UNIT += smopts
+smopts_UNIT_SRC := inject/smopts.c inject/smrun.c $(INJECT_SRC)

@@ -19,11 +19,12 @@ rewrite_name(struct rewrite *r, enum rewrite_name which,
     const struct str **out)
 {
 	struct str *name = &r->name[which];
+	const char *env;
 
 	*out = name;
 	if (r->known[which])
 		return 0;
-	const char *env = getenv(sources[which].env);
+	env = getenv(sources[which].env);
 
 	if (env != NULL) {
 		str_copys(name, env);
@@ -36,11 +37,18 @@ rewrite_name(struct rewrite *r, enum rewrite_name which,
 			str_copys(name, sources[which].word);
 			break;
 		case CONTROL_TEMP:
+			r->failed = which;
 			return -1;
 		}
 	}
 	r->known[which] = true;
 	return 0;
+}
+
+const char *
+rewrite_failed_file(const struct rewrite *r)
+{
+	return control_entry(sources[r->failed].file)->file;
 }
 
 static int

@@ -31,6 +31,7 @@ enum rewrite_name {
 struct rewrite {                /* {0} is ready */
 	struct str name[REWRITE_COUNT];
 	bool known[REWRITE_COUNT];
+	enum rewrite_name failed;       /* the one that could not be read */
 };
 
 /* All three: 0, or -1 with errno when a control file could not be read. */
@@ -42,6 +43,8 @@ int rewrite_host(struct rewrite *, struct str *host);
 /* Every mailbox of the list but <>. */
 __attribute__((warn_unused_result))
 int rewrite_list(struct rewrite *, struct addr_list *);
+/* The control file of the name that could not be read. */
+const char *rewrite_failed_file(const struct rewrite *);
 void rewrite_free(struct rewrite *);
 
 #endif

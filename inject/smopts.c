@@ -85,20 +85,6 @@ set_mode(struct smopts *o, const char *v)
 	return -1;
 }
 
-/* -q, -qf, -q15m: the whole queue.  -qIid, -qRsub, -qSsub: some of it. */
-static void
-set_queue(struct smopts *o, const char *v)
-{
-	if (o->mode != SM_DAEMON)
-		o->mode = SM_FLUSH;
-	if (v[0] == 'I')
-		o->q_id = v + 1;
-	else if (v[0] == 'R')
-		o->q_rcpt = v + 1;
-	else if (v[0] == 'S')
-		o->q_sender = v + 1;
-}
-
 static int
 check_number(const char *v)
 {
@@ -106,6 +92,23 @@ check_number(const char *v)
 	size_t len = scan_u64(v, &n);
 
 	return len > 0 && v[len] == '\0' ? 0 : -1;
+}
+
+/* -q, -qf, -q15m: the whole queue.  -qIid, -qRsub, -qSsub: some of it. */
+static int
+set_queue(struct smopts *o, const char *v)
+{
+	if (o->mode != SM_DAEMON)
+		o->mode = SM_FLUSH;
+	if (v[0] == 'I') {
+		o->q_id = v + 1;
+		return check_number(o->q_id);
+	}
+	if (v[0] == 'R')
+		o->q_rcpt = v + 1;
+	else if (v[0] == 'S')
+		o->q_sender = v + 1;
+	return 0;
 }
 
 /* "never", or words of the other three: 3461:4.1. */
@@ -182,8 +185,7 @@ apply(struct smopts *o, enum action action, const char *v)
 			o->verbose = true;
 		break;
 	case DO_QUEUE:
-		set_queue(o, v);
-		break;
+		return set_queue(o, v);
 	case DO_NOTIFY:
 		return check_notify(v);
 	case DO_RETURN:
