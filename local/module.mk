@@ -13,3 +13,5 @@ PROGS += maildirmake maildir2mbox qreceipt
 maildirmake_SRC := local/maildirmake.c
 maildir2mbox_SRC := local/maildir2mbox.c local/mbox.c $(HELPER_SRC)
 qreceipt_SRC := local/qreceipt.c local/receipt.c $(HELPER_SRC)
+UNIT += local
+local_UNIT_SRC := $(LOCAL_SRC)
