@@ -53,3 +53,9 @@ UNIT += queuectl
 queuectl_UNIT_SRC := queue/queuectl.c queue/qact.c queue/qcheck.c \
 	queue/qlayout.c queue/qlock.c queue/qmove.c queue/qrepair.c \
 	queue/qscan.c queue/qselect.c queue/qshow.c queue/qwalk.c
+
+MAN += queue/qmail-qread.8
+MAN += queue/qmail-qstat.8
+MAN += queue/qmail-queuectl.8
+MAN += queue/qmail-qctl.5
+MAN += queue/qmail-envelope.5
