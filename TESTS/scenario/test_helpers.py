@@ -46,8 +46,8 @@ def test_bouncesaying(site, user):
 
 def test_except(site, user):
     site.dotqmail(user, "|except grep -q JUNK\n./Maildir/\n")
-    assert deliver(site, user, "Subject: JUNK\n\nx\n")[0] == "success"
-    assert deliver(site, user, "Subject: fine\n\nx\n")[0] == "failure"
+    assert deliver(site, user, "Subject: JUNK\n\nx\n")[0] == "failure"
+    assert deliver(site, user, "Subject: fine\n\nx\n")[0] == "success"
 
 
 def test_preline(site, user):
