@@ -14,3 +14,5 @@ UNIT += inject
 inject_UNIT_SRC := $(INJECT_SRC)
 UNIT += smopts
 smopts_UNIT_SRC := inject/smopts.c inject/smrun.c $(INJECT_SRC)
+MAN += inject/qmail-inject.8 inject/sendmail.8 inject/qmail-header.5
+MAN += inject/predate.1 inject/datemail.1 inject/mailsubj.1
