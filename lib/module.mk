@@ -5,3 +5,4 @@ FUZZ += io
 UNIT += str hash heap map tai
 UNIT += io log
 UNIT += proc
+UNIT += sig sock fs
