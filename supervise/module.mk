@@ -76,3 +76,9 @@ MAN += supervise/svstat.8
 MAN += supervise/svup.8
 MAN += supervise/tai64n.8
 MAN += supervise/tai64nlocal.8
+
+FUZZ += logger
+logger_FUZZ_SRC := supervise/logger.c supervise/logdir.c supervise/logpat.c \
+	supervise/stamp.c $(SUP_TOOL)
+FUZZ += stamp
+stamp_FUZZ_SRC := supervise/stamp.c
