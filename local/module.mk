@@ -15,3 +15,5 @@ maildir2mbox_SRC := local/maildir2mbox.c local/mbox.c $(HELPER_SRC)
 qreceipt_SRC := local/qreceipt.c local/receipt.c $(HELPER_SRC)
 UNIT += local
 local_UNIT_SRC := $(LOCAL_SRC)
+UNIT += receipt
+receipt_UNIT_SRC := local/receipt.c

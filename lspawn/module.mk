@@ -13,3 +13,6 @@ qmail-newu_SRC := lspawn/qmail-newu.c
 qmail-newu_LDLIBS := -lcdb
 PROGS += qmail-pw2u
 qmail-pw2u_SRC := lspawn/qmail-pw2u.c lspawn/pw2u.c
+UNIT += pw2u verdict
+pw2u_UNIT_SRC := lspawn/pw2u.c
+verdict_UNIT_SRC := lspawn/verdict.c lspawn/getpw.c

@@ -28,3 +28,4 @@ UNIT += qsubmit
 FUZZ += spawnproto
 UNIT += dotqmail localproto maildir users
 users_UNIT_LDLIBS := -lcdb
+FUZZ += dotqmail assign localproto
