@@ -3,6 +3,9 @@ INSTALL_COMMON := install/accounts.c install/config.c install/place.c \
 	install/setup.c install/tree.c install/verify.c
 valija-setup_SRC := install/valija-setup.c $(INSTALL_COMMON)
 valija-check_SRC := install/valija-check.c $(INSTALL_COMMON)
+MAN += install/valija-setup.8 install/valija-check.8
+UNIT += install
+install_UNIT_SRC := $(INSTALL_COMMON)
 
 # What setup copies and check expects, by kind: see install/tree.h.
 PAPERS = $(wildcard README.md INTERNALS SECURITY DEVIATIONS CHANGES LICENSE) \
