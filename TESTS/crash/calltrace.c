@@ -41,6 +41,7 @@ long ptrace(int request, ...);
     PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | \
     PTRACE_O_EXITKILL)
 #define TASKS 4096
+#define MARKS UINT64_MAX	/* stands for the file of marks */
 
 enum effect { EFFECT_NONE, EFFECT_ERROR, EFFECT_KILL };
 
@@ -245,7 +246,7 @@ fd_object(const struct task *t, uint64_t fd)
 	if (stat(link, &st) == -1)
 		return 0;
 	if (S.mark_ino && st.st_ino == S.mark_ino && st.st_dev == S.mark_dev)
-		return st.st_ino;
+		return MARKS;
 	if (st.st_dev != S.dev || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
 		return 0;
 	return st.st_ino;
@@ -285,7 +286,7 @@ note_write(const struct task *t, uint64_t fd, uint64_t off, uint64_t len)
 
 		if (r <= 0)
 			die("unable to read back a write");
-		if (t->obj == S.mark_ino) {
+		if (t->obj == MARKS) {
 			S.buf[r - (S.buf[r - 1] == '\n')] = 0;
 			note(t, "M %s", S.buf);
 			close(in);

@@ -36,7 +36,9 @@ def missing_programs():
 class Run:
     """One mail system on one host; results of parts as they come."""
 
-    def __init__(self, system, say=print, seconds=3600):
+    def __init__(self, system, say=print, seconds=3600, nosync=False):
+        """nosync plants a fault: no sync does anything on that host."""
+        self.nosync = nosync
         self.system = system
         self.say = say
         self.seconds = seconds
@@ -62,7 +64,9 @@ class Run:
             host.run(["mknod", "-m", "600", f"/dev/{name}", kind, str(major),
                       str(minor)])
         host.run(["mkdir", "-p", WORK])
-        getattr(self, f"_prepare_{self.system}")(host)
+        getattr(self, "_prepare_" + self.system.split("-")[0])(host)
+        if self.nosync:
+            host.write("/etc/ld.so.preload", f"{CRASH}/build/nosync.so\n")
 
     @staticmethod
     def _prepare_valija(host):

@@ -7,8 +7,8 @@ Prints JSON lines: {"say": text}, {"part": name, ...result...}.
 """
 import json
 import os
-import random
 import sys
+import threading
 import time
 
 from . import block, callrec, sweep
@@ -65,7 +65,7 @@ def run_block(system, fs, spec, deadline):
                 system.stop()
                 system.detach()
             if len(acked) != len(msgs) or not done:
-                v = judge.judge(DirView(rec.root), acked, True)
+                v = judge.judge(DirView(rec.root), acked, system.delivers)
                 raise RuntimeError(
                     f"{system.name} on {fs}: {len(acked)} of {len(msgs)} "
                     f"acknowledged, not delivered: {v.lost[:5]}")
@@ -74,7 +74,7 @@ def run_block(system, fs, spec, deadline):
             if spec.get("per_round"):
                 share = min(share, spec["per_round"])
             states = block.plan(rec.events(), max(share, 1), seed)
-            if not spec.get("active", True):
+            if not system.delivers:
                 for s in states:
                     s.active = False
             part = block.check_states(
@@ -117,7 +117,7 @@ def workload_half(work, spec):
     finally:
         system.stop()
     if not ok or len(acked) != len(msgs):
-        v = judge.judge(DirView(REC), acked, True)
+        v = judge.judge(DirView(REC), acked, system.delivers)
         raise RuntimeError(f"{len(acked)} acknowledged, {v.lost[:5]}")
 
 
@@ -193,6 +193,7 @@ class MailPath:
         self.fresh = False
         self.system.attach(REC)
         self.round += 1
+        self.system.wrap = {}
         every = self.system.messages(8, self.round)
         # one recipient, two, a deferral beside a delivery, a bounce
         self.msgs = [every[i] for i in (0, 2, 4, 5)]
@@ -209,12 +210,23 @@ class MailPath:
         s.wrap = {where: wrap}
         s.start()
         acked = []
-        for m in self.msgs:
-            if s.submit(m):
-                acked.append(m.ident)
-        s.wrap.pop("client", None)
+        over = threading.Event()
+
+        def supervise():
+            while not over.wait(0.02):
+                s.revive()
+
         # What died is started again; what was deferred is tried again.
-        s.wait_settled(REC, self.judge_, acked, 3, revive=True)
+        t = threading.Thread(target=supervise)
+        t.start()
+        try:
+            for m in self.msgs:
+                if s.submit(m):
+                    acked.append(m.ident)
+            s.wait_settled(REC, self.judge_, acked, 3, nudge=True)
+        finally:
+            over.set()
+            t.join()
         self.acked = acked
         return acked
 
@@ -227,12 +239,12 @@ class MailPath:
             return None
         s.stop()
         s.start()
-        s.wait_settled(REC, self.judge_, self.acked, 15, revive=True)
+        s.wait_settled(REC, self.judge_, self.acked, 15, nudge=True)
         s.stop()
         return None if s.settled(REC, self.judge_, self.acked) else "a while"
 
     def judge(self, acked):
-        return self.judge_.judge(DirView(REC), acked, True)
+        return self.judge_.judge(DirView(REC), acked, self.system.delivers)
 
 
 def run_sweep(system, spec, deadline):
