@@ -98,7 +98,7 @@ find_alias(const char *local, struct users_entry *out)
 int
 getpw_find(const char *local, struct users_entry *out)
 {
-	size_t n = strlen(local);
+	size_t n = strlen(local), shorter;
 
 	for (;;) {
 		int r = try_account(local, n, out);
@@ -107,12 +107,11 @@ getpw_find(const char *local, struct users_entry *out)
 			return 0;
 		if (r != 0)
 			return r;
-		n = bytes_rchr(local, n, GETPW_BREAK);
-		/* Absent: bytes_rchr gives n back. */
-		if (local[n] != GETPW_BREAK)
-			break;
+		shorter = bytes_rchr(local, n, GETPW_BREAK);
+		if (shorter == n)               /* no dash left */
+			return find_alias(local, out);
+		n = shorter;
 	}
-	return find_alias(local, out);
 }
 
 int

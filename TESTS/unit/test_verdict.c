@@ -44,6 +44,9 @@ test_accounts(void **state)
 		assert_int_equal(getpw_find("root", &e), VERDICT_NOALIAS);
 		assert_int_equal(getpw_find(longname, &e), VERDICT_NOALIAS);
 		assert_int_equal(getpw_find("", &e), VERDICT_NOALIAS);
+		assert_int_equal(getpw_find("no-such-user", &e),
+		    VERDICT_NOALIAS);
+		assert_int_equal(getpw_find("---", &e), VERDICT_NOALIAS);
 	} else {
 		assert_int_equal(getpw_find("root-X", &e), 0);
 		assert_string_equal(str_c(&e.user), "alias");
