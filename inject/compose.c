@@ -1,10 +1,10 @@
 /* inject/compose.c - see compose.h. */
 #include "inject/compose.h"
 
+#include "mail/date.h"
 #include "mail/quote.h"
 
 #include <string.h>
-#include <time.h>
 
 #define WORD_MAX 75             /* bytes of an encoded word: 2047:2 */
 #define NOBODY "anonymous"
@@ -224,20 +224,11 @@ compose_id(struct inject *in, struct str *out)
 {
 	const struct inject_config *cfg = in->cfg;
 	const struct str *idhost;
-	time_t t = (time_t)cfg->now;
-	struct tm tm;
 
 	if (rewrite_name(&in->hosts, REWRITE_IDHOST, &idhost) == -1)
 		return -1;
 	str_catc(out, '<');
-	if (gmtime_r(&t, &tm) != NULL) {
-		str_catu(out, (uint64_t)tm.tm_year + 1900);
-		str_cat0(out, (unsigned)tm.tm_mon + 1, 2);
-		str_cat0(out, (unsigned)tm.tm_mday, 2);
-		str_cat0(out, (unsigned)tm.tm_hour, 2);
-		str_cat0(out, (unsigned)tm.tm_min, 2);
-		str_cat0(out, (unsigned)tm.tm_sec, 2);
-	}
+	date_cat_digits(out, cfg->now);
 	str_catc(out, '.');
 	str_cat0(out, cfg->now_usec, 6);
 	str_catc(out, '.');

@@ -38,6 +38,21 @@ civil_from_days(int64_t days)
 	return c;
 }
 
+/* The day of a time, and the seconds since it began. */
+static struct civil
+civil_from_time(int64_t unix_time, unsigned *sec_out)
+{
+	int64_t days = unix_time / DAY;
+	int64_t rest = unix_time % DAY;
+
+	if (rest < 0) {
+		rest += DAY;
+		days--;
+	}
+	*sec_out = (unsigned)rest;
+	return civil_from_days(days);
+}
+
 static void
 cat_day(struct str *out, unsigned day, unsigned month, int64_t year)
 {
@@ -66,20 +81,31 @@ cat_clock(struct str *out, unsigned hour, unsigned min, unsigned sec)
 void
 date822_cat(struct str *out, int64_t unix_time)
 {
-	int64_t days = unix_time / DAY;
-	int64_t rest = unix_time % DAY;
-	struct civil c;
 	unsigned s;
+	struct civil c = civil_from_time(unix_time, &s);
 
-	if (rest < 0) {
-		rest += DAY;
-		days--;
-	}
-	s = (unsigned)rest;
-	c = civil_from_days(days);
 	cat_day(out, c.day, c.month, c.year);
 	cat_clock(out, s / 3600, s / 60 % 60, s % 60);
 	str_cats(out, " -0000");
+}
+
+void
+date_cat_digits(struct str *out, int64_t unix_time)
+{
+	unsigned s;
+	struct civil c = civil_from_time(unix_time, &s);
+
+	if (c.year < 0)
+		c.year = 0;             /* before there was a digit for it */
+	if (c.year < 10000)
+		str_cat0(out, (unsigned)c.year, 4);
+	else
+		str_catu(out, (uint64_t)c.year);
+	str_cat0(out, c.month + 1, 2);
+	str_cat0(out, c.day, 2);
+	str_cat0(out, s / 3600, 2);
+	str_cat0(out, s / 60 % 60, 2);
+	str_cat0(out, s % 60, 2);
 }
 
 void

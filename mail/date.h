@@ -15,4 +15,7 @@ void date822_cat(struct str *, int64_t unix_time);
  * C library cannot tell the local time it is date822_cat. */
 void date822_cat_local(struct str *, int64_t unix_time);
 
+/* In UTC, only digits, as identifiers have it: "20261123043500". */
+void date_cat_digits(struct str *, int64_t unix_time);
+
 #endif

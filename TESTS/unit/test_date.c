@@ -40,6 +40,32 @@ test_utc(void **state)
 	str_free(&s);
 }
 
+static void
+test_digits(void **state)
+{
+	static const struct {
+		int64_t when;
+		const char *want;
+	} cases[] = {
+		{0, "19700101000000"},
+		{951782399, "20000228235959"},
+		{1795409700, "20261123045500"},
+		{253402300800, "100000101000000"},
+		{-62135596800, "00010101000000"},
+	};
+	struct str s = {0};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		str_clear(&s);
+		date_cat_digits(&s, cases[i].when);
+		assert_string_equal(str_c(&s), cases[i].want);
+	}
+	date_cat_digits(&s, INT64_MIN);
+	date_cat_digits(&s, INT64_MAX);
+	str_free(&s);
+}
+
 /* Every day of 800 years against the C library's calendar. */
 static void
 test_against_gmtime(void **state)
@@ -104,6 +130,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_utc),
+		cmocka_unit_test(test_digits),
 		cmocka_unit_test(test_against_gmtime),
 		cmocka_unit_test(test_zones),
 	};
