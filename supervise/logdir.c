@@ -188,11 +188,15 @@ spawn_processor(struct logdir *d, const int *fd)
 	const struct proc_spawn sp = {.argv = argv, .path = "/bin/sh",
 	    .fds = fds, .nfds = 5};
 
-	/* It runs in the log's directory, as processors expect.  Nothing of
-	 * ours depends on where we are: all names here go through dirfd. */
-	if (fchdir(d->dirfd) < 0)
-		return -1;
-	return proc_spawn(&sp, &d->pid);
+	int r = -1;
+
+	/* It runs in the log's directory, as processors expect, whatever name
+	 * that has by now. */
+	if (fchdir(d->dirfd) == 0)
+		r = proc_spawn(&sp, &d->pid);
+	if (fchdir(d->home) < 0)        /* only a relative =file would miss it */
+		tool_warn("unable to leave %s", d->name);
+	return r;
 }
 
 static void
@@ -421,8 +425,11 @@ recover(struct logdir *d)
 			d->waiting = true;
 	}
 	if (look(d, "current", &st) && !(st.st_mode & 0100) &&
-	    st.st_size > 0)
+	    st.st_size > 0) {
+		/* What is older gets the older name, if that can be had. */
+		await_processor(d, true);
 		retire(d, "current", ".u");
+	}
 }
 
 void
@@ -432,6 +439,9 @@ logdir_open(struct logdir *d)
 
 	if (mkdir(d->name, 0700) < 0 && errno != EEXIST)
 		tool_die(111, "unable to create directory %s", d->name);
+	d->home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (d->home < 0)
+		tool_die(111, "unable to open the current directory");
 	d->dirfd = open(d->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->dirfd < 0)
 		tool_die(111, "unable to open directory %s", d->name);
@@ -457,6 +467,7 @@ logdir_close(struct logdir *d)
 	(void)close(d->fd);
 	(void)close(d->lock);
 	(void)close(d->dirfd);
+	(void)close(d->home);
 	free(d->buf);
 	d->buf = NULL;
 }

@@ -34,6 +34,7 @@ struct logdir {
 	uint64_t size;
 	uint64_t num;
 	bool ready;                     /* trouble pauses instead of exiting */
+	int home;                       /* where we are: for the way back */
 	int dirfd, lock, fd;
 	uint64_t bytes;                 /* in current */
 	bool waiting;                   /* previous is there to be processed */

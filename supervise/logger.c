@@ -116,9 +116,6 @@ logger_open(struct logger *l, char *const *script)
 	size_t n = 0;
 
 	*l = (struct logger){0};
-	l->startfd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (l->startfd < 0)
-		tool_die(111, "unable to open the current directory");
 	if (script[0] != NULL && script[0][0] == 't') {
 		l->stamp = true;
 		script++;
@@ -242,9 +239,9 @@ logger_feed(struct logger *l, const char *bytes, size_t n)
 }
 
 static int
-write_status(const struct logger *l, const struct logger_action *a)
+write_status(const struct logger_action *a)
 {
-	int fd = openat(l->startfd, a->arg,
+	int fd = open(a->arg,
 	    O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
 	int r, e;
 
@@ -268,7 +265,7 @@ logger_settle(struct logger *l)
 
 		if (a->type == LOGGER_DIR)
 			logdir_flush(&a->dir);
-		while (a->dirty && write_status(l, a) < 0) {
+		while (a->dirty && write_status(a) < 0) {
 			tool_warn("unable to write %s, pausing", a->arg);
 			(void)poll(NULL, 0, LOGDIR_PAUSE_MS);
 		}
@@ -290,7 +287,6 @@ logger_close(struct logger *l)
 	}
 	free(l->actions);
 	str_free(&l->alerts);
-	(void)close(l->startfd);
 }
 
 static void

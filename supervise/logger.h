@@ -29,7 +29,6 @@ struct logger {
 	struct logger_action *actions;
 	size_t n;
 	bool stamp;
-	int startfd;            /* where =file is relative to */
 	char line[LOGGER_LINE]; /* the beginning of the present line */
 	size_t len;
 	bool open;              /* within a line */

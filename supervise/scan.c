@@ -10,8 +10,8 @@
  *   1. every service's supervise gets "dx": TERM and CONT to the service, and
  *      supervise ends after it;
  *   2. when that supervise is gone svscan closes its writing end, the last
- *      one, and sends "x" to the logger's supervise: the logger reads what is
- *      left, sees the end, ends;
+ *      one, and sends "cx" to the logger's supervise: the logger, were it
+ *      paused, goes on, reads what is left, sees the end, ends;
  *   3. a logger that still runs after a while with nothing left to read (some
  *      process of the service holds the pipe) gets "d";
  *   4. when no supervise is left svscan is done.
@@ -288,7 +288,7 @@ stop_slot(const struct scan *s, struct scan_slot *slot)
 		return true;
 	(void)log_path(&path, slot->name);
 	if (!c->told)
-		tell_exit(s, c, path.s, "x");
+		tell_exit(s, c, path.s, "cx");
 	else if (!c->pushed && pipe_is_empty(slot->pipe[0]) &&
 	    clock_mono_ms() - c->told_ms > LOGGER_GRACE_MS)
 		c->pushed = tell(c, path.s, "d") == 0;

@@ -6,6 +6,9 @@
 #include "supervise/tool.h"
 
 #include "lib/log.h"
+#include "lib/sig.h"
+
+#include <signal.h>
 
 int
 main(int argc, char **argv)
@@ -16,6 +19,7 @@ main(int argc, char **argv)
 	if (argc != 2)
 		tool_usage(100, "supervise dir");
 	tool_open_std();
+	sig_ignore(SIGPIPE);    /* a lost log must not end it; ./run has it */
 	superv_open(&s, argv[1]);
 	superv_run(&s);
 	return 0;

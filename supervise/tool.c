@@ -29,7 +29,6 @@ static const struct {
 	{ELOOP, "symbolic link loop"},
 	{ENODEV, "device does not support operation"},
 	{ENOENT, "file does not exist"},
-	{ENOEXEC, "unable to execute"},
 	{ENOMEM, "out of memory"},
 	{ENOSPC, "out of disk space"},
 	{ENOTDIR, "not a directory"},

@@ -6,6 +6,7 @@ or to be process 1 gets namespaces of its own.
 
 import contextlib
 import glob
+import itertools
 import os
 import re
 import shutil
@@ -609,6 +610,37 @@ def test_multilog_survives_each_disk_error(tmp_path, call, error):
     assert r.stderr.count("pausing: ") == 1, r.stderr
     got = everything(tmp_path / "m")
     assert got == text if call != "unlinkat" else text.endswith(got)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("processor", [None, "!sed s/^/+/; cat <&4 >&5"])
+def test_multilog_killed_at_each_step(tmp_path, processor):
+    """After SIGKILL at any system call that touches the log the next multilog
+    finds every byte once: a prefix of the input, old files first."""
+    text = "".join(f"line {i} {'k' * 100}\n" for i in range(60))
+    argv = ["multilog", "s4096", "n100", processor, "./m"]
+    argv = [a for a in argv if a]
+    calls = ["write", "openat", "renameat", "unlinkat", "fsync", "fchmod",
+             "close"]
+    killed, skip = 0, set()
+    for n, call in itertools.product(range(1, 40), calls):
+        if call in skip:
+            continue
+        shutil.rmtree(tmp_path / "m", ignore_errors=True)
+        r = run("strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+                "-e", f"inject={call}:signal=KILL:when={n}", *argv,
+                cwd=tmp_path, input=text)
+        if r.returncode == 0:
+            skip.add(call)
+            continue
+        killed += 1
+        time.sleep(0.05 if processor else 0)    # its processor, still at it
+        assert run(*argv, cwd=tmp_path, input="").returncode == 0
+        left = set(os.listdir(tmp_path / "m")) - {"lock", "current", "state"}
+        assert all(re.fullmatch(r"@[0-9a-f]{24}\.[su]", x) for x in left)
+        got = everything(tmp_path / "m").replace("+line", "line")
+        assert text.startswith(got), (call, n)
+    assert killed > 20
 
 
 def test_multilog_processor_with_state(tmp_path):

@@ -69,6 +69,7 @@ crash(struct logdir *d)
 	(void)close(d->fd);
 	(void)close(d->lock);
 	(void)close(d->dirfd);
+	(void)close(d->home);
 	free(d->buf);
 }
 
@@ -325,7 +326,8 @@ static const struct {
 	{0744, 0744, 0, 0, NULL, {".sprev"}, "cur", NULL, false},
 	{0644, 0744, 0, 0, NULL, {".sprev", ".ucur"}, "", NULL, false},
 	{0644, 0644, 0, 0, NULL, {".uprev", ".ucur"}, "", NULL, false},
-	{0644, 0744, 0644, 0644, "cat", {".ucur"}, "", NULL, true},
+	{0644, 0744, 0644, 0644, "cat", {".sprev", ".ucur"}, "", "", false},
+	{0644, 0744, 0, 0, "false", {".ucur"}, "", NULL, true},
 	{0744, 0744, 0644, 0644, "cat", {NULL}, "cur", NULL, true},
 	{0744, 0744, 0744, 0644, "cat", {".sdone"}, "cur", "new", false},
 	{0644, 0744, 0744, 0644, "cat", {".sdone", ".ucur"}, "", "new",
@@ -374,8 +376,10 @@ test_after_a_crash(void **state)
 		assert_int_equal(d.waiting, crashes[i].waits);
 		assert_int_equal(get_file("previous", &s) >= 0,
 		    crashes[i].waits);
-		assert_int_equal(get_file("processed", &s), -1);
-		assert_int_equal(get_file("newstate", &s), -1);
+		if (!d.waiting) {
+			assert_int_equal(get_file("processed", &s), -1);
+			assert_int_equal(get_file("newstate", &s), -1);
+		}
 		str_free(&s);
 		crash(&d);
 		(void)snprintf(path, sizeof path, "%s/log", top);
@@ -433,9 +437,7 @@ test_processor_fails(void **state)
 	expect("state", 0644, "");
 	expect_none(0);
 	crash(&d);
-	/* the next multilog takes it up, with another processor; running one
-	 * has changed the directory */
-	assert_int_equal(chdir(top), 0);
+	/* the next multilog takes it up, with another processor */
 	d = make(4096, 10, "cat");
 	assert_true(d.waiting);
 	assert_int_equal(logdir_tick(&d), -1);
