@@ -61,6 +61,10 @@ test_requests(void **state)
 	str_free(&all);
 }
 
+#define TOO_LONG /* even for a number with leading zeros */                  \
+	"delete 00000000000000000000000000000000000000000000000000"           \
+	"0000000000000000\n"
+
 static void
 test_bad_requests(void **state)
 {
@@ -69,8 +73,7 @@ test_bad_requests(void **state)
 		"delete  1\n", "delete 01\n", "delete -1\n", "delete 1/2\n",
 		"delete 1\r\n", "deleted 1\n", "flush 1\n", "flushx\n",
 		"FLUSH\n", " flush\n", "delete 12345678901234567890\n",
-		"delete 00000000000000000000000000000000000000000000000000"
-		    "0000000000000000\n",
+		TOO_LONG,
 	};
 	struct qctl_line line = {0};
 	struct qctl_request got;
