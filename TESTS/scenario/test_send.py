@@ -108,22 +108,41 @@ def test_zero_concurrency_holds_a_channel(site, user):
     site.mail(user)
 
 
-def test_more_than_255_deliveries_at_once(site, user):
-    n = 300
-    site.dotqmail(user, "|echo x >>running; while test ! -e go; do sleep 0.5;"
-                        " done\n")
+WAITING = ("|echo x >>running; while test ! -e go; do sleep 0.5; done\n")
+
+
+def test_more_than_255_deliveries_at_once(site):
+    """Six users, fifty programs each, all running at one moment."""
+    users = [site.new_user() for _ in range(6)]
+    for u in users:
+        site.dotqmail(u, WAITING)
     with site.control(concurrencylocal="400\n"):
-        mark = site.queue("a@b", [f"{user}@{HOST}"] * n)
-        site.h.wait(lambda: f"status: local {n}/" in site.log()[mark:],
-                    f"{n} running deliveries", seconds=300)
+        mark = site.queue("a@b", [f"{u}@{HOST}" for u in users] * 50)
         try:
-            site.h.wait(lambda: ran(site, user) == n, "all programs",
-                        seconds=300)
+            site.h.wait(lambda: sum(ran(site, u) for u in users) == 300,
+                        "300 running programs", seconds=300)
+            assert "status: local 300/400 " in site.log()[mark:]
+        finally:
+            for u in users:
+                site.h.run(["touch", "go"], user=u, cwd=f"/home/{u}")
+        site.h.wait(lambda: len(re.findall(r"(?m)^delivery \d+: success",
+                                           site.log()[mark:])) == 300,
+                    "all to end", seconds=300)
+
+
+def test_slow_programs_do_not_hold_up_the_users_other_mail(site, user):
+    site.dotqmail(user, WAITING, ext="slow")
+    with site.control(concurrencylocal="400\n"):
+        mark = site.queue("a@b", [f"{user}-slow@{HOST}"] * 100)
+        site.h.wait(lambda: "status: local 100/400 " in site.log()[mark:],
+                    "a hundred deliveries to be given out")
+        site.send(f"{user}@{HOST}")
+        try:
+            site.mail(user)
         finally:
             site.h.run(["touch", "go"], user=user, cwd=f"/home/{user}")
-        site.h.wait(lambda: len(re.findall(r"(?m)^delivery \d+: success",
-                                           site.log()[mark:])) == n,
-                    "all to end", seconds=300)
+        site.h.wait(lambda: ran(site, user) == 100, "the slow ones",
+                    seconds=300)
 
 
 def test_a_second_qmail_send_refuses_to_start(site):
