@@ -14,7 +14,7 @@ int
 main(int argc, char **argv)
 {
 	log_init("svok");
-	if (argc != 2)
+	if (argc < 2)
 		tool_usage(100, "svok dir");
 	if (chdir(argv[1]) < 0)
 		tool_die(111, "unable to chdir to %s", argv[1]);

@@ -16,7 +16,7 @@ main(int argc, char **argv)
 	struct status st;
 
 	log_init("svup");
-	if (argc != 2)
+	if (argc < 2)
 		tool_usage(100, "svup dir");
 	if (chdir(argv[1]) < 0)
 		tool_die(111, "unable to chdir to %s", argv[1]);
