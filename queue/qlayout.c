@@ -212,6 +212,10 @@ qlayout_check(struct qrepair *r, struct str *why)
 	QTREE_FIFOS(X)
 #undef X
 	check_devices(r);
+	/* the queue service makes it itself, so it may be missing */
+	if (faccessat(AT_FDCWD, QLOCK_QUEUED, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return check_one(r, QLOCK_QUEUED, S_IFREG, "qmailq", 0600, 0,
+		    why);
 	return 0;
 }
 

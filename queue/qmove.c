@@ -286,15 +286,15 @@ qmove_aside(struct qmove *mv, const struct qwalk_file *files, size_t n,
 	if (make_dir(QTREE_DAMAGED, why) < 0 || make_dir(dir.s, why) < 0)
 		return -1;
 	mv->naside++;
-	for (int last = 1; last >= 0; last--)   /* what commits goes first */
-		for (size_t i = n; i-- > 0;) {
-			struct qpath from = qwalk_path(&files[i]);
-			struct qpath to = inside(&dir, files[i].kind);
+	/* The message first: were it left alone it would be a leftover, and
+	 * an envelope left alone is set aside by the next run. */
+	for (size_t i = 0; i < n; i++) {
+		struct qpath from = qwalk_path(&files[i]);
+		struct qpath to = inside(&dir, files[i].kind);
 
-			if (commits(files[i].kind) == last &&
-			    move(from.s, to.s, why) < 0)
-				return -1;
-		}
+		if (move(from.s, to.s, why) < 0)
+			return -1;
+	}
 	return 0;
 }
 

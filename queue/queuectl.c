@@ -331,6 +331,9 @@ act_on(struct run *run, uint64_t id)
 	str_clear(&run->text);
 	if (!run->ctl->dry_run)
 		st = qact_do(&run->act, run->ctl->verb, id, &run->text);
+	if (st == QACT_REFUSED && faccessat(AT_FDCWD,
+	    qpath_flat("todo", id).s, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		str_cats(&run->text, " (it waits for qmail-todo: try again)");
 	report(run, id, st == QACT_DONE, str_c(&run->text));
 	switch (st) {
 	case QACT_DONE:

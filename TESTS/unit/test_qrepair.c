@@ -279,7 +279,9 @@ test_layout(void **state)
 	assert_int_equal(chmod("lock/sendmutex", 0644), 0);
 	assert_int_equal(unlink("lock/tcpto"), 0);
 	assert_int_equal(unlink("lock/trigger"), 0);
-	assert_int_equal(cured(), 6);
+	fixture_write("lock/queued", "", 0);
+	assert_int_equal(chmod("lock/queued", 0640), 0);
+	assert_int_equal(cured(), 7);
 	assert_true(found("hold", "it is missing"));
 	assert_true(found("info/3", "its mode is 0755, not 0700"));
 	assert_int_equal(stat("lock/tcpto", &st), 0);
@@ -524,16 +526,37 @@ assert_no_halves(uint64_t id, long k)
 	str_free(&mess);
 }
 
+/* Is this file, beginning so, in damaged/N, or damaged/N.1 if the first was
+ * interrupted? */
+static bool
+aside(const char *number, const char *file, const char *begin)
+{
+	struct str s = {0};
+	char path[80];
+	bool yes = false;
+
+	for (int i = 0; i < 2 && !yes; i++) {
+		(void)snprintf(path, sizeof path, "damaged/%s%s/%s", number,
+		    i ? ".1" : "", file);
+		str_clear(&s);
+		yes = fs_read(path, &s, 1000) == 0 &&
+		    strncmp(str_c(&s), begin, strlen(begin)) == 0;
+	}
+	str_free(&s);
+	return yes;
+}
+
 static void
 test_killed(void **state)
 {
 	bool ended = false;
+	char name[24];
 	long k;
 
 	(void)state;
 	for (k = 1; !ended && k < 1000; k++) {
-		uint64_t a, b, c, d;
-		uint64_t all[6];
+		uint64_t a, b, c, d, e;
+		uint64_t all[4];
 		int status;
 		pid_t pid;
 
@@ -549,6 +572,9 @@ test_killed(void **state)
 		all[1] = b;
 		all[2] = c;
 		all[3] = d;
+		e = make_info("e");
+		fixture_write(qpath_split("info", e).s, BYTES("Fe"));
+		fixture_age(qpath_split("mess", e).s, 0, 0);
 		fixture_write("todo/91", BYTES("u1\0p1\0Fx\0Tx\0"));
 		fixture_write("info/22/91", BYTES("Fx\0"));
 		pid = fork();
@@ -572,8 +598,12 @@ test_killed(void **state)
 		assert_whole(b, "b", false);
 		assert_whole(c, "c", false);
 		assert_whole(d, "d", false);
-		assert_true(fixture_there("damaged/91/todo") ||
-		    fixture_there("damaged/91.1/todo"));
+		assert_true(aside("91", "todo", "u1"));
+		assert_true(aside("91", "info", "Fx"));
+		(void)snprintf(name, sizeof name, "%" PRIu64, e);
+		assert_true(aside(name, "mess", "e\n"));
+		assert_true(aside(name, "info", "Fe"));
+		assert_true(aside(name, "local", "Tl@y"));
 		assert_int_equal(fixture_teardown(NULL), 0);
 		assert_int_equal(fixture_setup(NULL), 0);
 	}
