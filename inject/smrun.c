@@ -2,12 +2,11 @@
 #include "inject/smrun.h"
 
 #include "inject/account.h"
+#include "inject/smverify.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -79,16 +78,16 @@ use_sender(struct inject_config *cfg, const struct str *sender,
 }
 
 static void
-report(const struct inject *in, const struct inject_addrs *rcpts)
+cat_queued(struct str *out, const struct inject *in)
 {
-	const char *s = str_c(&rcpts->text);
+	const char *s = str_c(&in->rcpts.text);
 	size_t i;
 
-	for (i = 0; i < rcpts->n; i++, s += strlen(s) + 1) {
-		if (rcpts == &in->rcpts)
-			printf("%s... queued, qp %" PRIu64 "\n", s, in->qp);
-		else
-			printf("%s... completed\n", s);
+	for (i = 0; i < in->rcpts.n; i++, s += strlen(s) + 1) {
+		str_cats(out, s);
+		str_cats(out, "... queued, qp ");
+		str_catu(out, in->qp);
+		str_catc(out, '\n');
 	}
 }
 
@@ -115,7 +114,7 @@ run_mail(const struct smopts *o, struct str *why)
 	struct str account = {0}, user = {0}, sender = {0};
 	struct io message;
 	enum inject_status st = INJECT_OK;
-	bool verify = o->mode == SM_VERIFY;
+	struct str said = {0};
 
 	inject_config_env(&cfg);
 	cfg.mode = o->from_header ? INJECT_BOTH : INJECT_ARGS;
@@ -137,14 +136,16 @@ run_mail(const struct smopts *o, struct str *why)
 		st = inject_set_sender(&in, str_c(&sender), sender.len);
 	if (st == INJECT_OK)
 		st = add_recipients(&in, o);
-	if (st == INJECT_OK && !verify)
-		st = inject_run(&in, &message);
+	if (st == INJECT_OK)
+		st = o->mode == SM_VERIFY ? smverify_cat(&in, &said) :
+		    inject_run(&in, &message);
 	if (st != INJECT_OK)
 		str_copy(why, &in.err);
-	else if (verify)
-		report(&in, &in.args);
-	else if (o->verbose)
-		report(&in, &in.rcpts);
+	else if (o->verbose && o->mode == SM_MAIL)
+		cat_queued(&said, &in);
+	/* What happened has happened: nobody listening is no failure. */
+	(void)!fd_write_all(STDOUT_FILENO, str_c(&said), said.len);
+	str_free(&said);
 	inject_free(&in);
 	str_free(&account);
 	str_free(&user);
