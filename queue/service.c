@@ -32,6 +32,7 @@
 #include "mail/date.h"
 #include "mail/limits.h"
 #include "mail/qsubmit.h"
+#include "queue/envelope.h"
 #include "queue/qmsg.h"
 
 #include <assert.h>
@@ -274,29 +275,6 @@ envelope_bytes(struct client *c, const char *p, size_t n)
 	return QX_OK;
 }
 
-/* F sender NUL {T rcpt NUL} NUL; what follows the end mark is ignored, as it
- * always was.  *n_out: the bytes before the end mark. */
-static enum qx
-envelope_check(const struct str *e, size_t *n_out)
-{
-	for (size_t i = 0; i < e->len;) {
-		size_t len = bytes_chr(e->s + i, e->len - i, '\0');
-
-		if (len == e->len - i)
-			return len > ADDR_MAX + 1 ? QX_ADDR_LONG : QX_READ;
-		if (len == 0) {
-			*n_out = i;
-			return i > 0 ? QX_OK : QX_PROTO;
-		}
-		if (e->s[i] != (i == 0 ? 'F' : 'T'))
-			return QX_PROTO;
-		if (len - 1 > ADDR_MAX)
-			return QX_ADDR_LONG;
-		i += len + 1;
-	}
-	return QX_READ;
-}
-
 static enum qx
 part_end(struct client *c)
 {
@@ -310,7 +288,7 @@ part_end(struct client *c)
 		c->part = PART_ENVELOPE;
 		return QX_OK;
 	}
-	x = envelope_check(&c->envelope, &n);
+	x = envelope_check(c->envelope.s, c->envelope.len, &n);
 	if (x == QX_OK)
 		x = qmsg_publish(&c->msg, c->uid, c->pid, c->envelope.s, n);
 	if (x != QX_OK)

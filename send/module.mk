@@ -21,3 +21,5 @@ qmail-start_SRC := send/qmail-start.c
 UNIT += send
 send_UNIT_SRC := send/bouncer.c send/config.c send/link.c send/qfile.c \
 	send/rewrite.c send/schedule.c
+FUZZ += link
+link_FUZZ_SRC := send/link.c

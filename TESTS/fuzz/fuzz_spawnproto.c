@@ -1,0 +1,77 @@
+/* fuzz_spawnproto.c - commands and reports of the spawn protocol: the same
+ * bytes whole and one at a time give the same records, within the limits. */
+#include "TESTS/fuzz/fuzz.h"
+
+#include "mail/limits.h"
+#include "mail/spawnproto.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+commands(struct str *out, bool wide, const char *s, size_t n, size_t step)
+{
+	struct spawn_command c = {0};
+
+	for (size_t at = 0; at < n;) {
+		size_t k = n - at < step ? n - at : step, used;
+		enum spawn_status st = spawn_command_parse(&c, wide, s + at,
+		    k, &used);
+
+		if (used > k || c.sender.len > (size_t)4 * ADDR_MAX)
+			abort();
+		if (st == SPAWN_BAD)
+			break;
+		at += used;
+		if (st != SPAWN_DONE)
+			continue;
+		spawn_cat_command(out, wide, c.delnum, str_c(&c.messid),
+		    str_c(&c.sender), str_c(&c.rcpt));
+		(void)spawn_messid_ok(&c.messid);
+		spawn_command_next(&c);
+	}
+	spawn_command_free(&c);
+}
+
+static void
+reports(struct str *out, bool wide, const char *s, size_t n, size_t step)
+{
+	struct spawn_report r = {0};
+
+	for (size_t at = 0; at < n;) {
+		size_t k = n - at < step ? n - at : step, used;
+		enum spawn_status st = spawn_report_parse(&r, wide, s + at, k,
+		    &used);
+
+		if (used > k || r.text.len > REPORT_MAX)
+			abort();
+		at += used;
+		if (st != SPAWN_DONE)
+			continue;
+		spawn_cat_report(out, wide, r.delnum, str_c(&r.text),
+		    r.text.len);
+		spawn_report_next(&r);
+	}
+	spawn_report_free(&r);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *s = (const char *)data;
+
+	for (int wide = 0; wide < 2; wide++) {
+		struct str whole = {0}, pieces = {0};
+
+		commands(&whole, wide, s, size, size);
+		commands(&pieces, wide, s, size, 1);
+		reports(&whole, wide, s, size, size);
+		reports(&pieces, wide, s, size, 1);
+		if (whole.len != pieces.len || (whole.len > 0 &&
+		    memcmp(whole.s, pieces.s, whole.len) != 0))
+			abort();
+		str_free(&whole);
+		str_free(&pieces);
+	}
+	return 0;
+}
