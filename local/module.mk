@@ -17,3 +17,7 @@ UNIT += local
 local_UNIT_SRC := $(LOCAL_SRC)
 UNIT += receipt
 receipt_UNIT_SRC := local/receipt.c
+MAN += local/qmail-local.8 local/dot-qmail.5 local/maildir.5 local/mbox.5 \
+	local/forward.1 local/condredirect.1 local/bouncesaying.1 \
+	local/except.1 local/preline.1 local/qreceipt.1 local/maildirmake.1 \
+	local/maildir2mbox.1

@@ -16,3 +16,5 @@ qmail-pw2u_SRC := lspawn/qmail-pw2u.c lspawn/pw2u.c
 UNIT += pw2u verdict
 pw2u_UNIT_SRC := lspawn/pw2u.c
 verdict_UNIT_SRC := lspawn/verdict.c lspawn/getpw.c
+MAN += lspawn/qmail-lspawn.8 lspawn/qmail-getpw.8 lspawn/qmail-newu.8 \
+	lspawn/qmail-pw2u.8 lspawn/qmail-users.5
