@@ -59,3 +59,6 @@ MAN += queue/qmail-qstat.8
 MAN += queue/qmail-queuectl.8
 MAN += queue/qmail-qctl.5
 MAN += queue/qmail-envelope.5
+
+FUZZ += qshow
+qshow_FUZZ_SRC := queue/qshow.c queue/qselect.c queue/qscan.c
