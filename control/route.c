@@ -174,3 +174,30 @@ route_find(const struct route *r, const char *rcpt, struct str *out)
 	}
 	return ROUTE_REMOTE;
 }
+
+const char *
+route_original_peek(const struct route *r, const char *addr)
+{
+	size_t n = strlen(addr), at = bytes_rchr(addr, n, '@');
+	const char *prepend;
+
+	if (at == n || map_get(&r->locals, addr + at + 1, n - at - 1) != NULL)
+		return addr;
+	/* A key that is a whole address is looked for behind each dash. */
+	for (size_t i = 0; i < at; i++)
+		if (addr[i] == '-') {
+			prepend = map_get(&r->vdoms, addr + i + 1, n - i - 1);
+			if (prepend != NULL && strlen(prepend) == i &&
+			    memcmp(prepend, addr, i) == 0)
+				return addr + i + 1;
+		}
+	prepend = route_prepend_peek(r, addr, n, at);
+	if (prepend != NULL && *prepend != '\0') {
+		size_t plen = strlen(prepend);
+
+		if (plen < at && memcmp(prepend, addr, plen) == 0 &&
+		    addr[plen] == '-')
+			return addr + plen + 1;
+	}
+	return addr;
+}

@@ -32,4 +32,8 @@ enum route_channel route_find(const struct route *, const char *rcpt,
 const char *route_prepend_peek(const struct route *, const char *addr,
     size_t n, size_t at);
 
+/* Where the original begins in a local address that a virtual domain was
+ * prepended to: for bounces.  Borrowed from addr. */
+const char *route_original_peek(const struct route *, const char *addr);
+
 #endif

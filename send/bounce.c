@@ -13,7 +13,7 @@
 #include "mail/qpath.h"
 #include "mail/qsubmit.h"
 #include "mail/quote.h"
-#include "send/rewrite.h"
+#include "send/verp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +122,7 @@ addressee(struct bounce *b, const char *sender)
 {
 	struct str host = {0};
 
-	rewrite_unverp(sender, &b->to);
+	verp_strip(sender, &b->to);
 	b->doubled = b->to.len == 0;
 	if (!b->doubled)
 		return 0;

@@ -11,7 +11,6 @@
 #include "lib/tai.h"
 #include "mail/qpath.h"
 #include "send/qfile.h"
-#include "send/rewrite.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,10 +19,10 @@
 #include <sys/wait.h>
 
 void
-bouncer_cat_text(const struct config *cfg, struct str *out, const char *rcpt,
+bouncer_cat_text(const struct route *route, struct str *out, const char *rcpt,
     const char *text)
 {
-	const char *addr = rewrite_original_peek(cfg, rcpt);
+	const char *addr = route_original_peek(route, rcpt);
 	size_t n = strlen(text), start;
 
 	str_catc(out, '<');

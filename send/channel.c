@@ -11,7 +11,7 @@
 #include "lib/tai.h"
 #include "mail/limits.h"
 #include "mail/qpath.h"
-#include "send/rewrite.h"
+#include "send/verp.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -87,7 +87,7 @@ deliver(struct send *s, struct channel *ch, struct pass *p, size_t at)
 	log_quote(&s->log, rcpt, strlen(rcpt));
 	str_catc(&s->log, '\n');
 	s->status_changed = true;
-	rewrite_verp(m->sender, rcpt, &s->scratch);
+	verp_expand(m->sender, rcpt, &s->scratch);
 	spawn_cat_command(&ch->commands, ch->hello.wide, ch->hint,
 	    qpath_messid(m->id).s, str_c(&s->scratch), rcpt);
 }

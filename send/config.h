@@ -2,15 +2,16 @@
 #ifndef SEND_CONFIG_H
 #define SEND_CONFIG_H
 
-#include "lib/map.h"
-#include "lib/str.h"
+#include "control/route.h"
 
-enum { CHANNEL_LOCAL, CHANNEL_REMOTE, CHANNELS };
+enum {
+	CHANNEL_LOCAL = ROUTE_LOCAL,
+	CHANNEL_REMOTE = ROUTE_REMOTE,
+	CHANNELS
+};
 
 struct config {
-	struct map locals, percenthack; /* domain -> anything */
-	struct map vdoms;               /* key -> the prepend, owned here */
-	struct str envnoathost;
+	struct route route;
 	uint64_t lifetime;              /* seconds */
 	uint64_t concurrency[CHANNELS];
 };

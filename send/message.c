@@ -379,7 +379,7 @@ message_fail(struct send *s, struct pass *p, size_t at, const char *text)
 	struct str par = {0};
 	int r;
 
-	bouncer_cat_text(&s->cfg, &par, p->text.s + at + 1, text);
+	bouncer_cat_text(&s->cfg.route, &par, p->text.s + at + 1, text);
 	r = qfile_append_bounce(m->id, &par);
 	str_free(&par);
 	if (r < 0) {

@@ -156,7 +156,7 @@ void channel_ring_add(struct channel *, struct pass *);
 void channel_ring_del(struct channel *, struct pass *);
 
 /* bouncer.c */
-void bouncer_cat_text(const struct config *, struct str *out,
+void bouncer_cat_text(const struct route *, struct str *out,
     const char *rcpt, const char *text);
 void bouncer_want(struct send *, struct msg *);
 void bouncer_start_some(struct send *, int64_t now);

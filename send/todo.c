@@ -28,7 +28,6 @@
 #include "send/config.h"
 #include "send/link.h"
 #include "send/qfile.h"
-#include "send/rewrite.h"
 #include "send/sweep.h"
 
 #include <dirent.h>
@@ -339,7 +338,8 @@ route(struct todo *t, bool files, uint64_t n[CHANNELS])
 	}
 	for (size_t i = 0; i < t->rec.rcpts.len;
 	    i += strlen(t->rec.rcpts.s + i) + 1) {
-		int c = rewrite(&t->cfg, t->rec.rcpts.s + i, &t->address);
+		int c = (int)route_find(&t->cfg.route, t->rec.rcpts.s + i,
+		    &t->address);
 
 		str_catc(&t->list[c], files ? 'T' :
 		    c == CHANNEL_LOCAL ? 'L' : 'R');

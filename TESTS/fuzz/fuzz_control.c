@@ -6,19 +6,20 @@
 #include "mail/limits.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/fuzz_control.XXXXXX";
 
+static char list[64], number[64];
+
 static void
 clean_up(void)
 {
-	if (chdir(dir) == 0) {
-		(void)unlink("locals");
-		(void)unlink("queuelifetime");
-	}
+	(void)unlink(list);
+	(void)unlink(number);
 	(void)rmdir(dir);
 }
 
@@ -39,14 +40,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t n;
 
 	if (!ready) {
-		if (mkdtemp(dir) == NULL || chdir(dir) < 0 ||
-		    atexit(clean_up) != 0)
+		if (mkdtemp(dir) == NULL || atexit(clean_up) != 0)
 			abort();
-		control_set_dir(".");
+		(void)snprintf(list, sizeof list, "%s/locals", dir);
+		(void)snprintf(number, sizeof number, "%s/queuelifetime", dir);
+		control_set_dir(dir);
 		ready = true;
 	}
-	put("locals", data, size);
-	put("queuelifetime", data, size);
+	put(list, data, size);
+	put(number, data, size);
 	if (control_line(CONTROL_LOCALS, &s) == CONTROL_OK && s.len > 0 &&
 	    (s.len > CONTROL_LINE_MAX || strchr(s.s, '\n') != NULL ||
 	    s.s[s.len - 1] == ' '))
@@ -56,7 +58,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < s.len; i += strlen(s.s + i) + 1)
 		if (strchr(s.s + i, '\n') != NULL)
 			abort();
-	(void)control_number(CONTROL_QUEUELIFETIME, &n);
+	if (control_number(CONTROL_QUEUELIFETIME, &n) == CONTROL_TEMP &&
+	    memchr(data, 0, size) == NULL && size <= CONTROL_LINE_MAX)
+		abort();
 	str_free(&s);
 	return 0;
 }

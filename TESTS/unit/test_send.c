@@ -1,11 +1,11 @@
-/* test_send.c - the scheduler's pure parts: routing, VERP, the schedule, the
+/* test_send.c - the scheduler's pure parts: settings, VERP, the schedule, the
  * link with qmail-todo, failure paragraphs. */
 #include "control/control.h"
 #include "send/config.h"
 #include "send/link.h"
-#include "send/rewrite.h"
 #include "send/schedule.h"
 #include "send/send.h"
+#include "send/verp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,61 +92,6 @@ teardown(void **state)
 	return rmdir(dir);
 }
 
-static const struct {
-	const char *rcpt, *want;
-	int channel;
-} routes[] = {
-	{"ana", "ana@mx.reinos.org", CHANNEL_REMOTE},   /* me not in locals */
-	{"ana@localhost", "ana@localhost", CHANNEL_LOCAL},
-	{"ana@REINOS.org", "ana@REINOS.org", CHANNEL_LOCAL},
-	{"ana@virt.org", "ana-vip-ana@virt.org", CHANNEL_LOCAL},
-	{"ANA@Virt.Org", "ana-vip-ANA@Virt.Org", CHANNEL_LOCAL},
-	{"bob@virt.org", "last-bob@virt.org", CHANNEL_LOCAL},
-	{"x@a.sub.org", "sub-x@a.sub.org", CHANNEL_LOCAL},
-	{"x@b.a.sub.org", "sub-x@b.a.sub.org", CHANNEL_LOCAL},
-	{"x@sub.org", "x@sub.org", CHANNEL_REMOTE},
-	{"x@except.sub.org", "x@except.sub.org", CHANNEL_REMOTE},
-	{"u%far.org@hack.org", "u@far.org", CHANNEL_REMOTE},
-	{"u%v%localhost@hack.org", "u%v@localhost", CHANNEL_LOCAL},
-	{"u%hack.org@hack.org", "u@hack.org", CHANNEL_REMOTE},
-	{"a@b@localhost", "a@b@localhost", CHANNEL_LOCAL},
-	{"u@far.org", "u@far.org", CHANNEL_REMOTE},
-	{"", "@mx.reinos.org", CHANNEL_REMOTE},
-};
-
-static void
-test_routes(void **state)
-{
-	struct config cfg = {0};
-	struct str out = {0};
-
-	(void)state;
-	assert_int_equal(config_load(&cfg), 0);
-	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-		assert_int_equal(rewrite(&cfg, routes[i].rcpt, &out),
-		    routes[i].channel);
-		assert_string_equal(str_c(&out), routes[i].want);
-	}
-	str_free(&out);
-	config_free(&cfg);
-}
-
-static void
-test_empty_key_takes_all(void **state)
-{
-	struct config cfg = {0};
-	struct str out = {0};
-
-	(void)state;
-	put("virtualdomains", ":all\nfree.org:\n");
-	assert_int_equal(config_load(&cfg), 0);
-	assert_int_equal(rewrite(&cfg, "u@far.org", &out), CHANNEL_LOCAL);
-	assert_string_equal(str_c(&out), "all-u@far.org");
-	assert_int_equal(rewrite(&cfg, "u@free.org", &out), CHANNEL_REMOTE);
-	str_free(&out);
-	config_free(&cfg);
-}
-
 static void
 test_original(void **state)
 {
@@ -155,15 +100,15 @@ test_original(void **state)
 	(void)state;
 	put("virtualdomains", "ana@virt.org:ana-vip\nvirt.org:virt\n");
 	assert_int_equal(config_load(&cfg), 0);
-	assert_string_equal(rewrite_original_peek(&cfg,
+	assert_string_equal(route_original_peek(&cfg.route,
 	    "virt-bob@virt.org"), "bob@virt.org");
-	assert_string_equal(rewrite_original_peek(&cfg,
+	assert_string_equal(route_original_peek(&cfg.route,
 	    "ana-vip-ana@virt.org"), "ana@virt.org");
-	assert_string_equal(rewrite_original_peek(&cfg, "bob@localhost"),
+	assert_string_equal(route_original_peek(&cfg.route, "bob@localhost"),
 	    "bob@localhost");
-	assert_string_equal(rewrite_original_peek(&cfg, "u@far.org"),
+	assert_string_equal(route_original_peek(&cfg.route, "u@far.org"),
 	    "u@far.org");
-	assert_string_equal(rewrite_original_peek(&cfg, "no-at"), "no-at");
+	assert_string_equal(route_original_peek(&cfg.route, "no-at"), "no-at");
 	config_free(&cfg);
 }
 
@@ -178,7 +123,7 @@ test_unreadable_keeps_old(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(config_load(&cfg), -1);
-	assert_null(cfg.envnoathost.s);
+	assert_null(cfg.route.envnoathost.s);
 	assert_int_equal(rmdir(path), 0);
 	put("locals", "localhost\n");
 	assert_int_equal(config_load(&cfg), 0);
@@ -194,17 +139,17 @@ test_verp(void **state)
 	struct str out = {0};
 
 	(void)state;
-	rewrite_verp("list-@lists.org-@[]", "ana@far.org", &out);
+	verp_expand("list-@lists.org-@[]", "ana@far.org", &out);
 	assert_string_equal(str_c(&out), "list-ana=far.org@lists.org");
-	rewrite_verp("list-@lists.org", "ana@far.org", &out);
+	verp_expand("list-@lists.org", "ana@far.org", &out);
 	assert_string_equal(str_c(&out), "list-@lists.org");
-	rewrite_verp("-@[]", "ana@far.org", &out);      /* no host before */
+	verp_expand("-@[]", "ana@far.org", &out);      /* no host before */
 	assert_string_equal(str_c(&out), "-@[]");
-	rewrite_verp("#@[]", "ana@far.org", &out);
+	verp_expand("#@[]", "ana@far.org", &out);
 	assert_string_equal(str_c(&out), "#@[]");
-	rewrite_unverp("list-@lists.org-@[]", &out);
+	verp_strip("list-@lists.org-@[]", &out);
 	assert_string_equal(str_c(&out), "list-@lists.org");
-	rewrite_unverp("a@b", &out);
+	verp_strip("a@b", &out);
 	assert_string_equal(str_c(&out), "a@b");
 	str_free(&out);
 }
@@ -268,7 +213,7 @@ test_link(void **state)
 static void
 test_bounce_text(void **state)
 {
-	struct config cfg = {0};
+	struct route cfg = {0};
 	struct str s = {0};
 
 	(void)state;
@@ -287,14 +232,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_original),
 		cmocka_unit_test(test_unreadable_keeps_old),
 		cmocka_unit_test(test_verp),
 		cmocka_unit_test(test_schedule),
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_bounce_text),
-		cmocka_unit_test(test_empty_key_takes_all),
 	};
 
 	return cmocka_run_group_tests_name("send", tests, setup, teardown);
