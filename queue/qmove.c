@@ -123,24 +123,29 @@ aside_name(uint64_t id)
 
 /* ---- back into the tree ---- */
 
-/* Does this kind make a message exist? */
-static bool
-commits(enum qwalk_kind kind)
+/* The order of a return, a sync between the steps: what is in the tree then
+ * is never an orphan, and never a message without its recipients. */
+enum step { STEP_MESS, STEP_REST, STEP_COMMIT, STEPS };
+
+static enum step
+step_of(enum qwalk_kind kind)
 {
-	return kind == QWALK_TODO || kind == QWALK_INFO;
+	return kind == QWALK_MESS ? STEP_MESS :
+	    kind == QWALK_TODO || kind == QWALK_INFO ? STEP_COMMIT :
+	    STEP_REST;
 }
 
-/* The files of dir to their places under number to: all that do not commit,
- * or those that do.  1 when a place is taken. */
+/* The files of one step from dir to their places under number to.  1 when a
+ * place is taken. */
 static int
-place(const struct qpath *dir, uint64_t to, bool last, struct str *why)
+place(const struct qpath *dir, uint64_t to, enum step step, struct str *why)
 {
 	for (int k = 0; k < QWALK_KINDS; k++) {
 		enum qwalk_kind kind = (enum qwalk_kind)k;
 		struct qpath from = inside(dir, kind);
 		struct qpath target = qwalk_place(kind, to);
 
-		if (commits(kind) == last && move(from.s, target.s, why) < 0)
+		if (step_of(kind) == step && move(from.s, target.s, why) < 0)
 			return errno == EEXIST ? 1 : -1;
 	}
 	return 0;
@@ -153,35 +158,46 @@ dir_end(const struct qpath *dir, struct str *why)
 	    trouble(why, "remove", dir->s) : 0;
 }
 
-/* Its place is taken: what is still in dir goes aside. */
+/* Its place is taken: what is still in dir goes aside, and the mess file with
+ * it if it was ours and is back already. */
 static int
 dir_aside(struct qmove *mv, const struct qpath *dir, uint64_t id,
     struct str *why)
 {
-	struct qpath to = aside_name(id);
+	struct qpath to = aside_name(id), body;
+	struct qpath mess = qwalk_place(QWALK_MESS, id);
+	struct stat st;
 
 	if (make_dir(QTREE_DAMAGED, why) < 0 || move(dir->s, to.s, why) < 0)
 		return -1;
 	mv->naside++;
+	body = inside(&to, QWALK_MESS);
+	if (!there(body.s, &st) && there(mess.s, &st) && st.st_ino == id)
+		return move(mess.s, body.s, why);
 	return 0;
+}
+
+/* One step of one message: what fits goes to its place, or all aside. */
+static int
+place_step(struct qmove *mv, const struct qpath *dir, uint64_t to,
+    enum step step, struct str *why)
+{
+	int r = place(dir, to, step, why);
+
+	if (r > 0)
+		return dir_aside(mv, dir, to, why);
+	return r == 0 && step == STEP_COMMIT ? dir_end(dir, why) : r;
 }
 
 int
 qmove_place(struct qmove *mv, struct str *why)
 {
-	for (int last = 0; last < 2; last++) {
-		for (size_t i = 0; i < mv->nparked; i++) {
-			struct qmove_parked *p = &mv->parked[i];
-			int r = place(&p->dir, p->to, last, why);
-
-			if (r > 0)
-				r = dir_aside(mv, &p->dir, p->to, why);
-			else if (r == 0 && last)
-				r = dir_end(&p->dir, why);
-			if (r < 0)
+	for (int step = 0; step < STEPS && mv->nparked > 0; step++) {
+		for (size_t i = 0; i < mv->nparked; i++)
+			if (place_step(mv, &mv->parked[i].dir,
+			    mv->parked[i].to, (enum step)step, why) < 0)
 				return -1;
-		}
-		if (mv->nparked > 0 && sync_all(mv, why) < 0)
+		if (sync_all(mv, why) < 0)
 			return -1;
 	}
 	mv->nparked = 0;
@@ -214,17 +230,18 @@ prepare(const struct qmove_set *set, bool todo, struct str *why)
 	return 0;
 }
 
-/* Moves the files of one kind of set into repair/N. */
+/* Moves the files of one step of set into repair/N. */
 static int
-park_kind(const struct qmove_set *set, const struct qpath *dir,
-    enum qwalk_kind kind, struct str *why)
+park(const struct qmove_set *set, const struct qpath *dir, enum step step,
+    struct str *why)
 {
 	for (size_t i = 0; i < set->n; i++)
-		if (set->files[i].kind == kind) {
+		if (step_of(set->files[i].kind) == step) {
 			struct qpath from = qwalk_path(&set->files[i]);
-			struct qpath to = inside(dir, kind);
+			struct qpath to = inside(dir, set->files[i].kind);
 
-			return move(from.s, to.s, why);
+			if (move(from.s, to.s, why) < 0)
+				return -1;
 		}
 	return 0;
 }
@@ -238,7 +255,9 @@ has_todo(const struct qmove_set *set)
 	return false;
 }
 
-/* Step 0 prepares, 1 carries out what commits, 2 the rest. */
+/* The return backwards, and a preparation before and a name after it. */
+enum { PARK_PREPARE, PARK_COMMIT, PARK_REST, PARK_MESS, PARK_NAME, PARKS };
+
 static int
 park_step(struct qmove *mv, const struct qmove_set *set, int step,
     struct str *why)
@@ -246,19 +265,22 @@ park_step(struct qmove *mv, const struct qmove_set *set, int step,
 	struct qpath dir = qpath_flat(QTREE_REPAIR, set->id);
 	struct qpath done = parked_dir(set->to);
 
-	if (step == 0)
+	switch (step) {
+	case PARK_PREPARE:
 		return prepare(set, has_todo(set), why);
-	if (step == 1)
-		return make_dir(dir.s, why) < 0 ||
-		    park_kind(set, &dir, QWALK_TODO, why) < 0 ||
-		    park_kind(set, &dir, QWALK_INFO, why) < 0 ? -1 : 0;
-	for (int k = QWALK_KINDS - 1; k >= 0; k--)      /* mess last */
-		if (park_kind(set, &dir, (enum qwalk_kind)k, why) < 0)
+	case PARK_COMMIT:
+		return make_dir(dir.s, why) < 0 ? -1 :
+		    park(set, &dir, STEP_COMMIT, why);
+	case PARK_REST:
+		return park(set, &dir, STEP_REST, why);
+	case PARK_MESS:
+		return park(set, &dir, STEP_MESS, why);
+	default:
+		if (move(dir.s, done.s, why) < 0)
 			return -1;
-	if (move(dir.s, done.s, why) < 0)
-		return -1;
-	parked_add(mv, set->to);
-	return 0;
+		parked_add(mv, set->to);
+		return 0;
+	}
 }
 
 int
@@ -267,7 +289,7 @@ qmove_park(struct qmove *mv, const struct qmove_set *sets, size_t n,
 {
 	if (n == 0)
 		return 0;
-	for (int step = 0; step < 3; step++) {
+	for (int step = 0; step < PARKS; step++) {
 		for (size_t i = 0; i < n; i++)
 			if (park_step(mv, &sets[i], step, why) < 0)
 				return -1;
@@ -301,14 +323,15 @@ qmove_aside(struct qmove *mv, const struct qwalk_file *files, size_t n,
 /* ---- an interrupted run ---- */
 
 /* One directory of repair/.  With its mess file it waits for qmove_place;
- * without, half of the message is in the tree, so the rest follows now. */
+ * without, half of the message is in the tree, and the rest follows in the
+ * steps STEP_REST and STEP_COMMIT. */
 static int
-resume_one(struct qmove *mv, const char *name, struct str *why)
+resume_one(struct qmove *mv, const char *name, enum step step,
+    struct str *why)
 {
 	struct qpath dir, mess, done;
 	struct stat st;
 	uint64_t id;
-	int r;
 
 	if (!qpath_parse(strncmp(name, PARKED, strlen(PARKED)) == 0 ?
 	    name + strlen(PARKED) : name, &id)) {
@@ -319,19 +342,16 @@ resume_one(struct qmove *mv, const char *name, struct str *why)
 	}
 	(void)snprintf(dir.s, sizeof dir.s, "%s/%.40s", QTREE_REPAIR, name);
 	mess = inside(&dir, QWALK_MESS);
-	if (there(mess.s, &st)) {
-		done = parked_dir(st.st_ino);
-		if (strcmp(dir.s, done.s) != 0 && move(dir.s, done.s, why) < 0)
-			return -1;
-		parked_add(mv, st.st_ino);
+	if (!there(mess.s, &st))
+		return step == STEP_MESS ? 0 :
+		    place_step(mv, &dir, id, step, why);
+	if (step != STEP_MESS)
 		return 0;
-	}
-	r = place(&dir, id, false, why);
-	if (r == 0)
-		r = place(&dir, id, true, why);
-	if (r > 0)
-		return dir_aside(mv, &dir, id, why);
-	return r < 0 ? -1 : dir_end(&dir, why);
+	done = parked_dir(st.st_ino);
+	if (strcmp(dir.s, done.s) != 0 && move(dir.s, done.s, why) < 0)
+		return -1;
+	parked_add(mv, st.st_ino);
+	return 0;
 }
 
 /* The names are read first: resume_one changes the directory. */
@@ -351,11 +371,14 @@ resume(struct qmove *mv, struct str *why)
 	if (errno != 0)
 		r = trouble(why, "read", QTREE_REPAIR);
 	(void)closedir(d);
-	for (size_t at = 0; r == 0 && at < names.len;
-	    at += strlen(names.s + at) + 1)
-		r = resume_one(mv, names.s + at, why);
-	if (r == 0 && names.len > 0)
-		r = sync_all(mv, why);
+	for (int step = 0; step < STEPS && r == 0 && names.len > 0; step++) {
+		for (size_t at = 0; r == 0 && at < names.len;
+		    at += strlen(names.s + at) + 1)
+			r = resume_one(mv, names.s + at, (enum step)step,
+			    why);
+		if (r == 0)
+			r = sync_all(mv, why);
+	}
 	str_free(&names);
 	return r;
 }

@@ -10,16 +10,18 @@
  *	repair/to.M     all of it is out, its number will be M
  *
  * What makes a message exist (todo/N, else info/S/N) leaves first and returns
- * last, and a sync lies between: a power cut at any moment leaves a message
- * either whole in its old place, or in a directory of which the next run
- * knows what to do, and never half a message that a service could mistake for
- * a whole one.  While repair/ exists the services do not start.
+ * last, the mess file the other way round, and a sync lies between all these
+ * steps (ten for a repair, however many messages): a power cut at any moment
+ * leaves a message either whole in its old place, or in a directory of which
+ * the next run knows what to do, and never half a message that a service could
+ * mistake for a whole one.  While repair/ exists the services do not start.
  *
  * Worked example: restored 4711 (inode 9912) and 9912 (inode 4711), both
  * preprocessed.  info/19/4711 -> repair/4711/info, info/22/9912 ->
- * repair/9912/info; sync; the rest of both, mess last; repair/4711 ->
- * repair/to.9912, repair/9912 -> repair/to.4711; sync; repair/to.9912/mess ->
- * mess/22/9912 and so on; sync; both info files; repair/ is removed; sync.
+ * repair/9912/info; sync; local and so on; sync; both mess files; sync;
+ * repair/4711 -> repair/to.9912, repair/9912 -> repair/to.4711; sync;
+ * repair/to.9912/mess -> mess/22/9912 and the other; sync; local and so on;
+ * sync; both info files; sync; repair/ is removed; sync.
  *
  * No rename here ever replaces a file: what finds its place taken goes to
  * damaged/.  HOME/queue is the working directory. */

@@ -503,6 +503,28 @@ test_taken(void **state)
 	assert_int_equal(run(false).found, 0);
 }
 
+/* The same found late: the message stays together. */
+static void
+test_taken_late(void **state)
+{
+	uint64_t a = make_info("a"), b = make_info("b");
+	char sub[48], name[32];
+
+	(void)state;
+	(void)snprintf(name, sizeof name, "damaged/%" PRIu64 "/mess", a);
+	rename_message(a, 1);
+	/* number a is claimed twice, by files that no repair touches */
+	fixture_write(qpath_flat("bounce", a).s, "x", 1);
+	assert_int_equal(mkdir("bounce/3", 0700), 0);
+	(void)snprintf(sub, sizeof sub, "bounce/3/%" PRIu64, a);
+	fixture_write(sub, "y", 1);
+	assert_int_equal(run(true).aside, 1);
+	assert_false(fixture_split_there("mess", a));
+	assert_true(fixture_holds(name, "a\n", 2));
+	assert_true(fixture_holds(qpath_flat("bounce", a).s, "x", 1));
+	assert_whole(b, "b", false);
+}
+
 /* ---- killed at every step ---- */
 
 /* A message that a service would see is whole, under whatever number. */
@@ -662,6 +684,7 @@ main(void)
 		T(test_damaged),
 		T(test_strays),
 		T(test_taken),
+		T(test_taken_late),
 		T(test_killed),
 		T(test_foreign_repair),
 	};
