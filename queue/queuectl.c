@@ -25,7 +25,7 @@
 
 #define SHOW_HEADER_MAX 65536   /* bytes of a header that show prints */
 
-/* X(word, command, verb, done) */
+/* past: what a message then is. */
 static const struct {
 	const char *word;
 	enum queuectl_command command;

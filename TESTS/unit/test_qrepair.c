@@ -531,7 +531,7 @@ test_taken_late(void **state)
 static void
 assert_no_halves(uint64_t id, long k)
 {
-	struct str env = {0}, mess = {0};
+	struct str mess = {0};
 	bool todo = fixture_flat_there("todo", id);
 	char name[2] = {0};
 	struct stat st;
@@ -550,7 +550,6 @@ assert_no_halves(uint64_t id, long k)
 		fail_msg("step %ld: mess %" PRIu64, k, id);
 	name[0] = mess.s[0];
 	assert_whole(id, name, todo);
-	str_free(&env);
 	str_free(&mess);
 }
 
