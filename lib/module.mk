@@ -1,6 +1,7 @@
 LIB_SRC += lib/cdb.c lib/fs.c lib/hash.c lib/heap.c lib/io.c lib/log.c \
 	lib/loop.c lib/map.c lib/proc.c lib/sandbox.c lib/sig.c lib/sock.c \
 	lib/str.c lib/tai.c lib/user.c
-UNIT += str hash heap map tai io log proc sig sock fs sandbox loop user cdb
+UNIT += str hash heap map tai io log proc sig sock fs sandbox loop user cdb oom
 FUZZ += io
 cdb_UNIT_LDLIBS := -lcdb
+oom_UNIT_LDLIBS := -lcdb

@@ -5,6 +5,7 @@
 #define TESTS_UNIT_UNIT_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +32,12 @@ unit_child(void (*fn)(void *), void *arg, char *text, size_t size)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+		    SIGABRT};
+
+		/* or cmocka's handlers would go on with the next test here */
+		for (size_t i = 0; i < N_OF(crashes); i++)
+			(void)signal(crashes[i], SIG_DFL);
 		(void)dup2(fd[1], 2);
 		(void)close(fd[0]);
 		(void)close(fd[1]);
