@@ -14,9 +14,9 @@ release_held(struct body *b)
 {
 	if (b->dot)
 		sink_put(b->out, ".", 1);
-	if (b->cr)
+	for (; b->crs > 0; b->crs--)
 		sink_put(b->out, "\r", 1);
-	b->dot = b->cr = false;
+	b->dot = false;
 }
 
 /* One byte where something is held back, or at the beginning of a line.
@@ -24,8 +24,8 @@ release_held(struct body *b)
 static bool
 feed_edge(struct body *b, char c)
 {
-	if (c == '\r' && !b->cr) {
-		b->cr = true;
+	if (c == '\r') {
+		b->crs++;
 		return true;
 	}
 	if (c == '\n') {
@@ -33,16 +33,17 @@ feed_edge(struct body *b, char c)
 			b->ended = true;
 			return true;
 		}
-		b->cr = false;
+		b->crs = 0;
 		b->inside = false;
 		sink_put(b->out, "\n", 1);
 		return true;
 	}
-	if (c == '.' && b->dot_ends && !b->inside && !b->dot && !b->cr) {
+	if (c == '.' && b->dot_ends && !b->inside && !b->dot &&
+	    b->crs == 0) {
 		b->dot = true;
 		return true;
 	}
-	if (b->dot || b->cr)
+	if (b->dot || b->crs > 0)
 		b->inside = true;
 	release_held(b);
 	return false;
@@ -72,15 +73,12 @@ body_feed(struct body *b, const char *s, size_t n)
 	size_t i = 0, len;
 
 	while (i < n && !b->ended) {
-		if (b->dot || b->cr || !b->inside || s[i] == '\r') {
-			if (feed_edge(b, s[i])) {
-				i++;
-				continue;
-			}
+		if ((b->dot || b->crs > 0 || !b->inside || s[i] == '\r') &&
+		    feed_edge(b, s[i])) {
+			i++;
+			continue;
 		}
 		len = run_length(b, s + i, n - i);
-		if (len == 0)
-			continue;       /* a CR, now at an edge */
 		sink_put(b->out, s + i, len);
 		i += len;
 		b->inside = s[i - 1] != '\n';

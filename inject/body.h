@@ -1,6 +1,6 @@
 /* inject/body.h - the body as the queue wants it: LF line ends.
  *
- * A CR right before an LF or the end is dropped, a missing last LF is added,
+ * CRs right before an LF or the end are dropped, a missing last LF is added,
  * and with dot_ends a line of one "." ends the body (sendmail without -i).
  * All other bytes, NUL and lone CR included, pass as they are. */
 #ifndef INJECT_BODY_H
@@ -16,7 +16,8 @@ struct body {
 	bool dot_ends;
 	bool ended;             /* by the dot: no more input matters */
 	bool inside;            /* not at the beginning of a line */
-	bool dot, cr;           /* held back until the next byte is known */
+	bool dot;               /* held back until the next byte is known, */
+	size_t crs;             /* and so are this many CRs */
 };
 
 void body_init(struct body *, struct sink *out, bool dot_ends);

@@ -96,7 +96,7 @@ add_address(struct inject *in, struct inject_addrs *to, size_t i)
 		return INJECT_LIMIT;
 	}
 	addr_cat_plain(&to->text, &in->list, i);
-	if (!quote_safe(to->text.s + old, to->text.len - old)) {
+	if (!quote_safe(str_c(&to->text) + old, to->text.len - old)) {
 		str_cats(&in->err, "address with a line end or NUL in it");
 		return INJECT_BADADDR;
 	}

@@ -84,7 +84,7 @@ read_line(struct header *h)
 	} else if (st != IO_OK) {
 		return HEADER_ERROR;
 	}
-	if (h->drop_cr && h->ahead.len > 0 &&
+	while (h->drop_cr && h->ahead.len > 0 &&
 	    h->ahead.s[h->ahead.len - 1] == '\r')
 		str_trunc(&h->ahead, h->ahead.len - 1);
 	str_catc(&h->ahead, '\n');

@@ -68,7 +68,7 @@ enum header_status {
 struct header {
 	struct io *in;
 	size_t field_max, total_max, total;     /* bytes */
-	bool drop_cr;           /* lose a CR that stands before LF; off at first */
+	bool drop_cr;           /* lose the CRs before each LF; off at first */
 	bool ahead_full;        /* ahead holds a line not yet used */
 	bool at_eof;
 	struct str field;       /* with its line ends, LF at its end always */

@@ -43,6 +43,7 @@ static const struct {
 	{WIRE("To: a\r\n\r\nb\r\n"), true, HEADER_END, "To[ a]|", "b\r\n"},
 	{WIRE("To: a\r\n\r\nb\r\n"), false, HEADER_BODY, "To[ a\r]|",
 	    "\r\nb\r\n"},
+	{WIRE("To: a\r\r\n\r\n"), true, HEADER_END, "To[ a]|", ""},
 	{WIRE("To: a\r\n b\r\n\n"), true, HEADER_END, "To[ a\n b]|", ""},
 	{WIRE("X: a\0b\n\n"), false, HEADER_END, "[ a_b]|", ""},
 	{WIRE("Message-id:<x>\nRESENT-to:y\n\n"), false, HEADER_END,
