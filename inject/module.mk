@@ -20,3 +20,5 @@ MAN += inject/qmail-inject.8 inject/sendmail.8 inject/qmail-header.5
 MAN += inject/predate.1 inject/datemail.1 inject/mailsubj.1
 FUZZ += inject
 inject_FUZZ_SRC := $(INJECT_SRC)
+UNIT += prefix
+prefix_UNIT_SRC := inject/prefix.c
