@@ -148,6 +148,7 @@ child_deliver(struct job *j, int report)
 {
 	int code;
 
+	sig_ignore(SIGPIPE);
 	child_descriptors(j->d.mfd, report);
 	(void)setpgid(0, 0);
 	j->d.mfd = 3;

@@ -30,7 +30,7 @@ stop_getpw(struct lspawn *l, bool killed)
 		return;
 	k->running = false;
 	k->asked = 0;
-	if (killed)
+	if (killed && k->pid > 0)
 		(void)kill(k->pid, SIGKILL);
 	loop_del(&l->loop, &k->watch);
 	(void)close(k->watch.fd);

@@ -214,13 +214,16 @@ out_ready(struct loop_watch *w, uint32_t got)
 static void
 sig_ready(struct loop_watch *w, uint32_t got)
 {
+	struct lspawn *l = w->owner;
+	pid_t pid;
 	int status;
 
 	(void)got;
 	while (sig_next(w->fd) != 0)
 		;
-	while (proc_reap(&status) > 0)
-		;
+	while ((pid = proc_reap(&status)) > 0)
+		if (pid == l->lookup.pid)
+			l->lookup.pid = 0;
 }
 
 static int

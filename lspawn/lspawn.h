@@ -56,7 +56,7 @@ struct lspawn_job *lspawn_queue_get(struct lspawn_queue *);     /* or NULL */
 struct lookup {
 	struct cdb_file *cdb;
 	bool running;
-	pid_t pid;
+	pid_t pid;                      /* 0 once it is buried */
 	struct loop_watch watch;        /* the socket of qmail-getpw */
 	struct lspawn_queue unsent;
 	size_t asked;                   /* questions without answer */

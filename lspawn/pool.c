@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -198,9 +197,10 @@ worker_ready(struct loop_watch *watch, uint32_t got)
 			return;
 		}
 		if (take_report(w, buf, (size_t)n) < 0) {
+			/* Not killed: who speaks may not be who we started,
+			 * and that number may be another's by now. */
 			log_warn("worker misbehaved pid=%ld user=%s",
 			    (long)w->pid, str_c(&w->key));
-			(void)kill(w->pid, SIGKILL);
 			worker_drop(w);
 			return;
 		}

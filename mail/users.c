@@ -52,7 +52,7 @@ users_parse_entry(const char *s, size_t n, struct users_entry *out)
 		s += k < n ? k + 1 : k;
 		n -= k < n ? k + 1 : k;
 	}
-	if (n > 0 || len[0] == 0 || len[3] == 0 ||
+	if (n > 0 || len[0] == 0 || len[3] == 0 || field[3][0] != '/' ||
 	    parse_id(field[1], len[1], &out->uid) < 0 ||
 	    parse_id(field[2], len[2], &out->gid) < 0)
 		goto bad;
@@ -115,9 +115,8 @@ users_parse_line(const char *s, size_t n, struct users_line *out)
 		n -= k + 1;
 	}
 	if (users_parse_entry(str_c(&out->value), out->value.len, &e) < 0)
-		why = "user or home is empty, or uid or gid no number";
-	else if (str_c(&e.home)[0] != '/')
-		why = "the home does not begin with a slash";
+		why = "the user is empty, uid or gid is no number, or the "
+		    "home does not begin with a slash";
 	users_entry_free(&e);
 	return why;
 }

@@ -409,6 +409,51 @@ test_worker_death(void **state)
 	stop_spawner(&s);
 }
 
+/* Who speaks nonsense, or about another's mail, is not believed; users with a
+ * worker that is well do not notice. */
+static void
+test_liar(void **state)
+{
+	/* A report K for job 2, which another worker has. */
+	static const char script[] = "#!/bin/sh\n"
+	    "case $2 in liar) printf '\\000\\000\\000\\002\\000' >&0;;\n"
+	    "babbler) echo no packet at all >&0;; esac\n"
+	    "test $2 != jo && exec sleep 1\nexec %s \"$@\"\n";
+	struct str text = {0}, more = {0};
+	char path[128], real[sizeof local_];
+	struct spawner s;
+
+	(void)state;
+	str_catf(&more, "=liar:liar:%lu:%lu:%s:::\n=babbler:babbler:%lu:%lu:"
+	    "%s:::\n", (unsigned long)uid, (unsigned long)gid, home,
+	    (unsigned long)uid, (unsigned long)gid, home);
+	compile_users(str_c(&more));
+	(void)snprintf(path, sizeof path, "%s/liar", top);
+	(void)memcpy(real, local_, sizeof real);
+	{
+		const char *mark = strstr(script, "%s");
+
+		str_copyb(&text, script, (size_t)(mark - script));
+		str_cats(&text, real);
+		str_cats(&text, mark + 2);
+	}
+	put_file(path, str_c(&text), 0755, getuid());
+	(void)snprintf(local_, sizeof local_, "%s", path);
+	put_dotqmail(".qmail-wait", "|sleep 1; exit 0\n");
+	start_spawner(&s, getpw_);
+	command(&s, 2, "1", "a@b", "jo-wait@x.org");
+	command(&s, 3, "1", "a@b", "liar@x.org");
+	assert_int_equal(report(&s, 3)[0], 'Z');
+	command(&s, 3, "1", "a@b", "babbler@x.org");
+	assert_int_equal(report(&s, 3)[0], 'Z');
+	assert_string_equal(report(&s, 2), "Kdid 0+0+1\n");
+	stop_spawner(&s);
+	(void)memcpy(local_, real, sizeof real);
+	compile_users("");
+	str_free(&text);
+	str_free(&more);
+}
+
 /* An empty users/cdb, one replaced while running, a broken one. */
 static void
 test_cdb(void **state)
@@ -488,6 +533,7 @@ main(void)
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_getpw_trouble),
 		cmocka_unit_test(test_worker_death),
+		cmocka_unit_test(test_liar),
 		cmocka_unit_test(test_cdb),
 		cmocka_unit_test(test_flood),
 	};
