@@ -64,7 +64,13 @@
 /* X(path, target) */
 #define TABLE_LINKS(X)                                                        \
 	X("bin/mailq", "sendmail")                                            \
-	X("bin/newaliases", "sendmail")
+	X("bin/newaliases", "sendmail")                                       \
+	X("man/man8/mailq.8", "sendmail.8")                                   \
+	X("man/man8/newaliases.8", "sendmail.8")                              \
+	X("/usr/local/share/man/man8/mailq.8",                                \
+	    HOME_DIR "/man/man8/mailq.8")                                     \
+	X("/usr/local/share/man/man8/newaliases.8",                           \
+	    HOME_DIR "/man/man8/newaliases.8")
 
 /* Programs whose mode is not PROGRAM_MODE.  0700: only root has a use for
  * them; 0711: started by root or by name, nobody needs to read them. */

@@ -347,16 +347,20 @@ on_commands(struct loop_watch *w, uint32_t got)
 	send_reports(rs);
 }
 
-/* Writable, or the reader is gone, which the next write tells. */
+/* Writable, or the reader is gone: at an ordinary end it closes both pipes,
+ * and either may be seen first.  With deliveries running it is a loss. */
 static void
 on_reports(struct loop_watch *w, uint32_t got)
 {
 	struct rspawn *rs = w->owner;
 
-	if (rs->out.len == 0 && (got & LOOP_READ) != 0)
-		rs->fail = EPIPE;
-	else
+	if (rs->out.len > 0) {
 		send_reports(rs);
+	} else if ((got & LOOP_READ) != 0) {
+		if (rs->running > 0)
+			rs->fail = EPIPE;
+		rs->ended = true;
+	}
 }
 
 static int
