@@ -284,10 +284,10 @@ test_no_room(void **state)
 static void
 peer_gone(void *arg)
 {
+	const int *type = arg;
 	int a, b;
 
-	(void)arg;
-	if (sock_pair(SOCK_SEQPACKET, &a, &b) < 0)
+	if (sock_pair(*type, &a, &b) < 0)
 		_exit(1);
 	(void)close(b);
 	if (sock_send_fd(a, "x", 1, -1) != -1 || errno != EPIPE)
@@ -297,12 +297,14 @@ peer_gone(void *arg)
 static void
 test_peer_gone(void **state)
 {
+	int types[] = {SOCK_STREAM, SOCK_SEQPACKET};
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
 
 	(void)state;
-	unit_dies(peer_gone, NULL, 0, "");
+	for (size_t i = 0; i < N_OF(types); i++)
+		unit_dies(peer_gone, &types[i], 0, "");
 	assert_int_equal(sock_peer(-1, &uid, &gid, &pid), -1);
 	assert_int_equal(errno, EBADF);
 }
