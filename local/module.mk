@@ -1,7 +1,8 @@
 LOCAL_SRC := local/delivery.c local/dotfile.c local/environ.c local/mbox.c \
 	local/program.c local/relay.c
 PROGS += qmail-local
-qmail-local_SRC := local/qmail-local.c local/worker.c $(LOCAL_SRC)
+qmail-local_SRC := local/qmail-local.c local/worker.c local/copies.c \
+	$(LOCAL_SRC)
 HELPER_SRC := local/helper.c local/relay.c
 PROGS += forward condredirect bouncesaying except preline
 forward_SRC := local/forward.c $(HELPER_SRC)
@@ -14,7 +15,7 @@ maildirmake_SRC := local/maildirmake.c
 maildir2mbox_SRC := local/maildir2mbox.c local/mbox.c $(HELPER_SRC)
 qreceipt_SRC := local/qreceipt.c local/receipt.c $(HELPER_SRC)
 UNIT += local
-local_UNIT_SRC := $(LOCAL_SRC)
+local_UNIT_SRC := local/copies.c $(LOCAL_SRC)
 UNIT += receipt
 receipt_UNIT_SRC := local/receipt.c
 MAN += local/qmail-local.8 local/dot-qmail.5 local/maildir.5 local/mbox.5 \

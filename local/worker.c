@@ -20,6 +20,7 @@
 #include "lib/proc.h"
 #include "lib/sig.h"
 #include "lib/sock.h"
+#include "local/copies.h"
 #include "local/delivery.h"
 #include "mail/localproto.h"
 
@@ -42,6 +43,7 @@ struct job {
 	struct job *next, *prev;
 	char *packet;                   /* what args and d point into */
 	struct localproto_job args;
+	uint64_t copy_key;              /* 0 before the key is known */
 	struct delivery d;
 	struct str words;
 	struct maildir_file files[WORKER_STEPS];
@@ -59,6 +61,7 @@ struct worker {
 	struct job *head, *tail;        /* waiting, oldest first */
 	struct job *running;
 	size_t njobs, nrunning;
+	struct copies copies;
 	bool eof;
 };
 
@@ -103,6 +106,8 @@ job_report(struct job *j, int code)
 	struct pollfd p = {.fd = w->sock.fd, .events = POLLOUT};
 	struct str out = {0};
 
+	if (code != DELIVERY_OK && j->copy_key != 0)
+		copies_back(&w->copies, j->copy_key, j->d.key.copy);
 	if (!w->eof) {
 		localproto_cat_report(&out, &r);
 		while (sock_send_fd(p.fd, str_c(&out), out.len, -1) < 0) {
@@ -365,6 +370,8 @@ job_arrive(struct job *j)
 	}
 	d->keyed = true;
 	d->key = maildir_key_of(&st, d->local, d->host);
+	j->copy_key = maildir_key_hash(&d->key);
+	d->key.copy = copies_take(&j->w->copies, j->copy_key);
 	delivery_init(d);
 	code = delivery_prepare(d, &j->words);
 	if (code != DELIVERY_OK)
@@ -452,6 +459,7 @@ worker_run(int sock, const char *user, const char *home,
 			return DELIVERY_SOFT;
 		}
 	}
+	copies_free(&w.copies);
 	(void)close(w.sig.fd);
 	(void)close(w.loop.ep);
 	return 0;

@@ -37,6 +37,19 @@ maildir_key_of(const struct stat *st, const char *local, const char *host)
 	    .rcpt = hash_end(&h)};
 }
 
+uint64_t
+maildir_key_hash(const struct maildir_key *k)
+{
+	struct hash h;
+
+	hash_init(&h, 0, 0);
+	hash_add(&h, &k->inode, sizeof k->inode);
+	hash_add(&h, &k->sec, sizeof k->sec);
+	hash_add(&h, &k->nsec, sizeof k->nsec);
+	hash_add(&h, &k->rcpt, sizeof k->rcpt);
+	return hash_end(&h);
+}
+
 /* This host's name as a file name may have it. */
 static void
 cat_host(struct str *out)
@@ -70,9 +83,12 @@ cat_unique(struct str *out)
 static void
 cat_keyed(struct str *out, const struct maildir_key *k)
 {
-	str_catf(out, "%lld.M%06ldN%03ldI%llxR%016llxQ%zu.", (long long)k->sec,
+	str_catf(out, "%lld.M%06ldN%03ldI%llxR%016llxQ%zu", (long long)k->sec,
 	    k->nsec / 1000, k->nsec % 1000, (unsigned long long)k->inode,
 	    (unsigned long long)k->rcpt, k->step);
+	if (k->copy > 0)
+		str_catf(out, "C%u", k->copy);
+	str_catc(out, '.');
 	cat_host(out);
 }
 

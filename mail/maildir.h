@@ -24,10 +24,13 @@ struct maildir_key {
 	long nsec;
 	uint64_t rcpt;                  /* hash of the recipient */
 	size_t step;                    /* which instruction of its .qmail */
+	unsigned copy;                  /* for the same recipient, from 0 */
 };
 /* From the message's stat and "local@host". */
 struct maildir_key maildir_key_of(const struct stat *, const char *local,
     const char *host);
+/* One number for message and recipient. */
+uint64_t maildir_key_hash(const struct maildir_key *);
 
 enum maildir_status {
 	MAILDIR_OK,

@@ -5,6 +5,7 @@
 #include "lib/fs.h"
 #include "lib/io.h"
 #include "lib/tai.h"
+#include "local/copies.h"
 #include "local/delivery.h"
 #include "local/dotfile.h"
 #include "local/environ.h"
@@ -650,6 +651,32 @@ test_plan(void **state)
 	str_free(&w);
 }
 
+static void
+test_copies(void **state)
+{
+	struct copies c = {0};
+
+	(void)state;
+	assert_int_equal(copies_take(&c, 1), 0);
+	assert_int_equal(copies_take(&c, 1), 1);
+	assert_int_equal(copies_take(&c, 2), 0);
+	/* The last one gives its number back, an earlier one does not. */
+	copies_back(&c, 1, 1);
+	assert_int_equal(copies_take(&c, 1), 1);
+	copies_back(&c, 1, 0);
+	assert_int_equal(copies_take(&c, 1), 2);
+	copies_back(&c, 2, 0);
+	assert_int_equal(copies_take(&c, 2), 0);
+	/* Remembered for COPIES_KEPT others, forgotten after twice that. */
+	for (uint64_t i = 0; i < COPIES_KEPT; i++)
+		assert_int_equal(copies_take(&c, 1000 + i), 0);
+	assert_int_equal(copies_take(&c, 1), 3);
+	for (uint64_t i = 0; i < 2 * COPIES_KEPT + 1; i++)
+		assert_int_equal(copies_take(&c, 100000 + i), 0);
+	assert_int_equal(copies_take(&c, 1), 0);
+	copies_free(&c);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
 int
@@ -671,6 +698,7 @@ main(void)
 		TEST(test_loop),
 		TEST(test_owner),
 		TEST(test_plan),
+		cmocka_unit_test(test_copies),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

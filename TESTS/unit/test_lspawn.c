@@ -240,10 +240,24 @@ test_maildir(void **state)
 	command(&s, 7, "1", "a@b", "jo@x.org");
 	assert_string_equal(report(&s, 7), "Kdid 1+0+0\n");
 	assert_int_equal(count_new(), had + 1);
-	/* The same message again takes its own place. */
+	/* Named twice, it comes twice. */
 	command(&s, 8, "1", "a@b", "jo@x.org");
 	assert_string_equal(report(&s, 8), "Kdid 1+0+0\n");
-	assert_int_equal(count_new(), had + 1);
+	assert_int_equal(count_new(), had + 2);
+	stop_spawner(&s);
+	/* Done again after a restart, it takes its own place. */
+	start_spawner(&s, getpw_);
+	command(&s, 7, "1", "a@b", "jo@x.org");
+	assert_string_equal(report(&s, 7), "Kdid 1+0+0\n");
+	assert_int_equal(count_new(), had + 2);
+	/* Tried again after a failure behind it, too. */
+	put_dotqmail(".qmail-twice", "./Maildir/\n|exit 111\n");
+	command(&s, 1, "1", "a@b", "jo-twice@x.org");
+	assert_int_equal(report(&s, 1)[0], 'Z');
+	command(&s, 1, "1", "a@b", "jo-twice@x.org");
+	assert_int_equal(report(&s, 1)[0], 'Z');
+	assert_int_equal(count_new(), had + 3);
+	had += 2;
 	/* Other messages do not. */
 	for (unsigned i = 2; i <= 9; i++) {
 		char id[2] = {(char)('0' + i), '\0'};
