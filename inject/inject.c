@@ -346,7 +346,8 @@ inject_finish_header(struct inject *in)
 	return INJECT_OK;
 }
 
-/* The recipients of from that are not yet there. */
+/* The recipients of from that are not yet there; known is NULL when there can
+ * be no other. */
 static enum inject_status
 merge(struct inject *in, struct map *known, const struct inject_addrs *from)
 {
@@ -355,14 +356,15 @@ merge(struct inject *in, struct map *known, const struct inject_addrs *from)
 
 	for (i = 0; i < from->n; i++, s += len + 1) {
 		len = strlen(s);
-		if (map_get(known, s, len) != NULL)
+		if (known != NULL && map_get(known, s, len) != NULL)
 			continue;
 		if (in->rcpts.n == RCPT_MAX) {
 			str_catf(&in->err, "more than %d recipients",
 			    RCPT_MAX);
 			return INJECT_LIMIT;
 		}
-		map_set(known, s, len, in);
+		if (known != NULL)
+			map_set(known, s, len, in);
 		str_catb(&in->rcpts.text, s, len + 1);
 		in->rcpts.n++;
 	}
@@ -376,7 +378,8 @@ inject_make_envelope(struct inject *in)
 	    in->resent ? &in->resent_rcpts : &in->plain_rcpts;
 	enum inject_mode mode = in->cfg->mode;
 	enum inject_status st = INJECT_OK;
-	struct map known = {0};
+	struct map map = {0};
+	struct map *known = in->args.n + hdr->n > 1 ? &map : NULL;
 
 	if (!in->have_sender && compose_sender(in, &in->sender) == -1)
 		return config_trouble(in);
@@ -388,10 +391,10 @@ inject_make_envelope(struct inject *in)
 	if (mode == INJECT_EITHER)
 		mode = in->args.n > 0 ? INJECT_ARGS : INJECT_HEADER;
 	if (mode != INJECT_HEADER)
-		st = merge(in, &known, &in->args);
+		st = merge(in, known, &in->args);
 	if (st == INJECT_OK && mode != INJECT_ARGS)
-		st = merge(in, &known, hdr);
-	map_free(&known);
+		st = merge(in, known, hdr);
+	map_free(&map);
 	if (st == INJECT_OK && in->rcpts.n == 0 && !in->cfg->print) {
 		str_cats(&in->err, "no recipients");
 		return INJECT_NORCPT;

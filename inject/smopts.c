@@ -1,6 +1,8 @@
 /* inject/smopts.c - see smopts.h. */
 #include "inject/smopts.h"
 
+#include "lib/log.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,7 +221,8 @@ parse_word(struct smopts *o, const char *word, const char *next,
 		bool used = false;
 
 		if (opt == NULL) {
-			str_catf(why, "unknown option -%c", *p);
+			str_cats(why, "unknown option -");
+			log_quote(why, p, 1);
 			return -1;
 		}
 		if (opt->takes == TAKES_VALUE && p[1] == '\0') {
@@ -234,7 +237,7 @@ parse_word(struct smopts *o, const char *word, const char *next,
 		}
 		if (apply(o, opt->action, v) == -1) {
 			str_catf(why, "option -%c: unusable value ", *p);
-			str_cats(why, v);
+			log_quote(why, v, strlen(v));
 			return -1;
 		}
 		if (opt->takes != TAKES_NOTHING)

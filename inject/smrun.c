@@ -5,8 +5,10 @@
 #include "inject/smverify.h"
 #include "lib/log.h"
 #include "lib/proc.h"
+#include "lib/sig.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,6 +118,7 @@ run_mail(const struct smopts *o, struct str *why)
 	enum inject_status st = INJECT_OK;
 	struct str said = {0};
 
+	sig_ignore(SIGPIPE);    /* the exit code matters, not who listens */
 	inject_config_env(&cfg);
 	cfg.mode = o->from_header ? INJECT_BOTH : INJECT_ARGS;
 	cfg.dot_ends = !o->dots_pass;
