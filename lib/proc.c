@@ -35,11 +35,6 @@
  * would find the marks of its frames on the next stack at that address. */
 #define ON_CHILD_STACK __attribute__((no_sanitize_address))
 
-/* For what runs in the child: the address sanitizer marks the frames of a
- * stack and clears the marks on return, which a child that executes never
- * does, so it would find them again on the next child's stack. */
-#define CHILD __attribute__((no_sanitize("address")))
-
 struct start {
 	const struct proc_spawn *spec;
 	char *const *argv;
@@ -64,7 +59,7 @@ vec(const char *const *v)
 /* No handler survives into a child; what the caller ignores stays ignored,
  * as across any exec, but for two: a program must not be born deaf to a closed
  * pipe, nor unable to wait for its own children. */
-ON_CHILD_STACK CHILD static void
+ON_CHILD_STACK static void
 default_signals(void)
 {
 	struct sigaction sa, old;
@@ -81,7 +76,7 @@ default_signals(void)
 }
 
 /* Two passes, because a target number may be the source of another. */
-ON_CHILD_STACK CHILD static int
+ON_CHILD_STACK static int
 place_fds(const struct proc_fd *fds, size_t n)
 {
 	int high[PROC_MAXFD];
@@ -113,7 +108,7 @@ place_fds(const struct proc_fd *fds, size_t n)
 	    CLOSE_RANGE_CLOEXEC);
 }
 
-ON_CHILD_STACK CHILD static int
+ON_CHILD_STACK static int
 drop_raw(uid_t uid, gid_t gid)
 {
 	/* Raw calls: glibc's wrappers reach for other threads, and this may
@@ -129,7 +124,7 @@ drop_raw(uid_t uid, gid_t gid)
 	return 0;
 }
 
-CHILD _Noreturn static void
+ON_CHILD_STACK _Noreturn static void
 child_fail(struct start *st)
 {
 	st->error = errno;
@@ -139,7 +134,7 @@ child_fail(struct start *st)
 	_exit(111);
 }
 
-ON_CHILD_STACK CHILD static int
+ON_CHILD_STACK static int
 child(void *arg)
 {
 	struct start *st = arg;
