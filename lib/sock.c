@@ -4,6 +4,7 @@
 #include "lib/str.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -83,6 +84,14 @@ sock_connect(const char *path, int type)
 			close_keep(fd);
 			return -1;
 		}
+	/* A caller that was started without 0, 1 or 2 must not take the
+	 * socket for its input. */
+	if (fd <= 2) {
+		int high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+		close_keep(fd);
+		return high;
+	}
 	return fd;
 }
 

@@ -14,6 +14,7 @@
  * a stale socket file at path is replaced atomically. */
 SOCK_CHECK int sock_listen(const char *path, int type, int backlog,
     mode_t mode);
+/* Never descriptor 0, 1 or 2. */
 SOCK_CHECK int sock_connect(const char *path, int type);
 SOCK_CHECK int sock_accept(int listener);               /* non-blocking */
 SOCK_CHECK int sock_pair(int type, int *a_out, int *b_out);
