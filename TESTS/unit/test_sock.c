@@ -112,6 +112,33 @@ test_stale_file(void **state)
 }
 
 static void
+connect_without_input(void *arg)
+{
+	int fd;
+
+	(void)close(0);
+	fd = sock_connect(arg, SOCK_STREAM);
+	if (fd <= 2 || fcntl(0, F_GETFD) >= 0)
+		_exit(1);
+}
+
+/* Started without descriptor 0, a program must find it closed, not find its
+ * own socket there. */
+static void
+test_missing_input(void **state)
+{
+	int l = sock_listen(path, SOCK_STREAM, 5, 0600);
+	char text[64];
+
+	(void)state;
+	assert_true(l >= 0);
+	assert_int_equal(unit_child(connect_without_input, path, text,
+	    sizeof text), 0);
+	(void)close(l);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
 test_listen_failures(void **state)
 {
 	char longer[200];
@@ -332,6 +359,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listen_connect),
 		cmocka_unit_test(test_stale_file),
+		cmocka_unit_test(test_missing_input),
 		cmocka_unit_test(test_listen_failures),
 		cmocka_unit_test(test_pass),
 		cmocka_unit_test(test_too_many),
