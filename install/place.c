@@ -34,15 +34,6 @@ place_done(struct place *p)
 	p->root = -1;
 }
 
-static void
-close_keep(int fd)
-{
-	int e = errno;
-
-	(void)close(fd);
-	errno = e;
-}
-
 /* May a symbolic link with this owner, in this directory, be followed? */
 static bool
 link_trusted(const struct place *p, int dir, const struct stat *ln)
@@ -78,7 +69,7 @@ step_take(const struct place *p, int dir, const char *name)
 			errno = ENOTDIR;
 		}
 	}
-	close_keep(dir);
+	fd_close(dir);
 	return fd;
 }
 
@@ -223,11 +214,11 @@ make_dir(struct place *p, int dir, const struct tree_item *it,
 		return made;
 	}
 	real = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close_keep(fd);
+	fd_close(fd);
 	if (real < 0)
 		return PLACE_FAILED;
 	r = own(p, real, it);
-	close_keep(real);
+	fd_close(real);
 	return worse(made, r);
 }
 
@@ -239,7 +230,7 @@ read_at(int dir, const char *name, struct str *out)
 	if (fd < 0)
 		return -1;
 	r = fs_read_fd(fd, out, FILE_MAX);
-	close_keep(fd);
+	fd_close(fd);
 	return r;
 }
 
@@ -252,7 +243,7 @@ place_read(const struct place *p, const char *path, struct str *out)
 	if (dir < 0)
 		return -1;
 	r = read_at(dir, name, out);
-	close_keep(dir);
+	fd_close(dir);
 	return r;
 }
 
@@ -276,7 +267,7 @@ replace(struct place *p, int dir, const struct tree_item *it,
 	    own(p, fd, it) != PLACE_FAILED && fsync(fd) == 0 &&
 	    renameat(dir, str_c(&tmp), dir, name) == 0)
 		r = PLACE_CHANGED;
-	close_keep(fd);
+	fd_close(fd);
 	if (r == PLACE_FAILED) {
 		int e = errno;
 
@@ -298,7 +289,7 @@ own_at(struct place *p, int dir, const struct tree_item *it, const char *name,
 	if (fd < 0)
 		return PLACE_FAILED;
 	r = own(p, fd, it);
-	close_keep(fd);
+	fd_close(fd);
 	return r;
 }
 
@@ -394,7 +385,7 @@ make_text(struct place *p, int dir, const struct tree_item *it,
 	}
 out:
 	if (kept_dir >= 0)
-		close_keep(kept_dir);
+		fd_close(kept_dir);
 	str_free(&raw);
 	str_free(&want);
 	str_free(&have);
@@ -415,7 +406,7 @@ make_new(struct place *p, int dir, const struct tree_item *it,
 	if (fd_write_all(fd, bytes->s, bytes->len) == 0 &&
 	    own(p, fd, it) != PLACE_FAILED && fsync(fd) == 0)
 		r = PLACE_CHANGED;
-	close_keep(fd);
+	fd_close(fd);
 	if (r == PLACE_FAILED) {
 		int e = errno;
 
@@ -502,7 +493,7 @@ make_above(struct place *p, const char *path)
 		    errno != EEXIST))
 			r = -1;
 		if (dir >= 0)
-			close_keep(dir);
+			fd_close(dir);
 	}
 	str_free(&part);
 	return r;
@@ -542,7 +533,7 @@ place_make(struct place *p, const struct tree_item *it)
 		r = make_link(dir, it, name);
 		break;
 	}
-	close_keep(dir);
+	fd_close(dir);
 	return r;
 }
 
@@ -562,7 +553,7 @@ place_make_once(struct place *p, const char *path, const char *owner,
 	r = make_new(p, dir, &it, name, &bytes);
 	if (r == PLACE_FAILED && errno == EEXIST)
 		r = PLACE_SAME;
-	close_keep(dir);
+	fd_close(dir);
 	str_free(&bytes);
 	return r;
 }

@@ -10,15 +10,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static void
-close_keep(int fd)
-{
-	int e = errno;
-
-	(void)close(fd);
-	errno = e;
-}
-
 int
 fs_read_fd(int fd, struct str *out, size_t max)
 {
@@ -62,7 +53,7 @@ fs_read(const char *path, struct str *out, size_t max)
 	if (fd < 0)
 		return -1;
 	r = fs_read_fd(fd, out, max);
-	close_keep(fd);
+	fd_close(fd);
 	return r;
 }
 
@@ -80,7 +71,7 @@ fs_replace(const char *path, const char *tmp, const void *bytes, size_t n,
 		return -1;
 	if (fchmod(fd, mode) < 0 || fd_write_all(fd, bytes, n) < 0 ||
 	    fsync(fd) < 0) {
-		close_keep(fd);
+		fd_close(fd);
 		goto fail;
 	}
 	if (close(fd) < 0 || rename(tmp, path) < 0)
@@ -105,7 +96,7 @@ fs_sync_dir(const char *path)
 	if (fd < 0)
 		return -1;
 	r = fsync(fd);
-	close_keep(fd);
+	fd_close(fd);
 	return r;
 }
 
@@ -140,7 +131,7 @@ fs_lock(const char *path, mode_t mode, bool wait)
 		return -1;
 	while (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0)
 		if (errno != EINTR) {
-			close_keep(fd);
+			fd_close(fd);
 			return -1;
 		}
 	return fd;

@@ -280,3 +280,12 @@ fd_nonblock(int fd)
 
 	return fl < 0 ? -1 : fcntl(fd, F_SETFL, fl | O_NONBLOCK);
 }
+
+void
+fd_close(int fd)
+{
+	int e = errno;
+
+	(void)close(fd);
+	errno = e;
+}

@@ -55,5 +55,6 @@ __attribute__((warn_unused_result))
 int fd_write_all(int fd, const void *bytes, size_t n);
 __attribute__((warn_unused_result))
 int fd_nonblock(int fd);
+void fd_close(int fd);                          /* errno stays as it was */
 
 #endif

@@ -1,6 +1,7 @@
 /* lib/sock.c - local sockets; see sock.h. */
 #include "lib/sock.h"
 
+#include "lib/io.h"
 #include "lib/str.h"
 
 #include <errno.h>
@@ -25,15 +26,6 @@ fill_addr(struct sockaddr_un *sa, const char *path)
 	}
 	memcpy(sa->sun_path, path, n + 1);
 	return 0;
-}
-
-static void
-close_keep(int fd)
-{
-	int e = errno;
-
-	(void)close(fd);
-	errno = e;
 }
 
 int
@@ -61,7 +53,7 @@ sock_listen(const char *path, int type, int backlog, mode_t mode)
 
 		(void)unlink(str_c(&tmp));
 		errno = e;
-		close_keep(fd);
+		fd_close(fd);
 		fd = -1;
 	}
 	str_free(&tmp);
@@ -81,7 +73,7 @@ sock_connect(const char *path, int type)
 		return -1;
 	while (connect(fd, (const struct sockaddr *)&sa, sizeof sa) < 0)
 		if (errno != EINTR) {
-			close_keep(fd);
+			fd_close(fd);
 			return -1;
 		}
 	/* A caller that was started without 0, 1 or 2 must not take the
@@ -89,7 +81,7 @@ sock_connect(const char *path, int type)
 	if (fd <= 2) {
 		int high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-		close_keep(fd);
+		fd_close(fd);
 		return high;
 	}
 	return fd;

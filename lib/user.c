@@ -6,6 +6,8 @@
  * socket of a stopped daemon is ENOENT.  So only 0 is believed. */
 #include "lib/user.h"
 
+#include "lib/log.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -95,4 +97,42 @@ user_free(struct user *u)
 	str_free(&u->home);
 	str_free(&u->gecos);
 	str_free(&u->shell);
+}
+
+void
+user_need(const char *name, uid_t *uid_out, gid_t *gid_out)
+{
+	struct user u = {0};
+	enum user_status st = user_find(name, &u);
+
+	if (st == USER_TEMP)
+		die_sys(111, "unable to look up user %s", name);
+	if (st == USER_NONE)
+		die(111, "unable to look up user %s: no such user", name);
+	*uid_out = u.uid;
+	*gid_out = u.gid;
+	user_free(&u);
+}
+
+uid_t
+user_need_uid(const char *name)
+{
+	uid_t uid;
+	gid_t gid;
+
+	user_need(name, &uid, &gid);
+	return uid;
+}
+
+gid_t
+user_need_group(const char *name)
+{
+	gid_t gid = 0;
+	enum user_status st = user_find_group(name, &gid);
+
+	if (st == USER_TEMP)
+		die_sys(111, "unable to look up group %s", name);
+	if (st == USER_NONE)
+		die(111, "unable to look up group %s: no such group", name);
+	return gid;
 }

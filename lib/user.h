@@ -29,4 +29,9 @@ __attribute__((warn_unused_result))
 enum user_status user_find_group(const char *name, gid_t *out);
 void user_free(struct user *);
 
+/* For a program's start: dies 111 with the name and the reason. */
+void user_need(const char *name, uid_t *uid_out, gid_t *gid_out);
+uid_t user_need_uid(const char *name);
+gid_t user_need_group(const char *name);
+
 #endif

@@ -12,24 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void
-need_user(const char *name, uid_t *uid, gid_t *gid)
-{
-	struct user u = {0};
-
-	switch (user_find(name, &u)) {
-	case USER_OK:
-		*uid = u.uid;
-		*gid = u.gid;
-		break;
-	case USER_NONE:
-		die(111, "unable to find user %s: no such account", name);
-	case USER_TEMP:
-		die_sys(111, "unable to find user %s", name);
-	}
-	user_free(&u);
-}
-
 /* A worker costs a descriptor, so does a message on its way to one. */
 static void
 raise_descriptors(void)
@@ -52,15 +34,14 @@ main(int argc, char **argv)
 	    .cdb = USERS_DIR "/cdb", .local = HOME_DIR "/bin/qmail-local",
 	    .getpw = HOME_DIR "/bin/qmail-getpw", .drop = true,
 	    .idle_ms = LSPAWN_IDLE_MS, .lookup_ms = LSPAWN_LOOKUP_MS};
-	gid_t gid;
 
 	log_init("qmail-lspawn");
 	if (argc != 2)
 		die_usage("qmail-lspawn aliasempty");
 	(void)umask(077);
 	cfg.aliasempty = argv[1];
-	need_user("qmailq", &cfg.queue_uid, &gid);
-	need_user("qmailp", &cfg.getpw_uid, &cfg.getpw_gid);
+	cfg.queue_uid = user_need_uid("qmailq");
+	user_need("qmailp", &cfg.getpw_uid, &cfg.getpw_gid);
 	if (chdir(cfg.mess) < 0)
 		die_sys(111, "unable to enter %s", cfg.mess);
 	cfg.mess = ".";

@@ -59,34 +59,6 @@ print_finding(void *arg, const struct qrepair_finding *f)
 	str_free(&s);
 }
 
-static uid_t
-need_uid(const char *name)
-{
-	struct user u = {0};
-	enum user_status st = user_find(name, &u);
-	uid_t uid = u.uid;
-
-	user_free(&u);
-	if (st == USER_TEMP)
-		die_sys(111, "unable to look up user %s", name);
-	if (st == USER_NONE)
-		die(111, "unable to look up user %s: no such user", name);
-	return uid;
-}
-
-static gid_t
-need_gid(const char *name)
-{
-	gid_t gid = 0;
-	enum user_status st = user_find_group(name, &gid);
-
-	if (st == USER_TEMP)
-		die_sys(111, "unable to look up group %s", name);
-	if (st == USER_NONE)
-		die(111, "unable to look up group %s: no such group", name);
-	return gid;
-}
-
 /* Held until the program ends.  A lock file that is missing is nobody's, and
  * a check must not make one. */
 static void
@@ -136,10 +108,10 @@ qcheck_main(bool fix, bool json)
 	struct print p = {.fix = fix, .json = json};
 	struct qrepair r = {
 		.fix = fix,
-		.uid_queue = need_uid("qmailq"),
-		.uid_send = need_uid("qmails"),
-		.uid_remote = need_uid("qmailr"),
-		.gid = need_gid(QTREE_GROUP),
+		.uid_queue = user_need_uid("qmailq"),
+		.uid_send = user_need_uid("qmails"),
+		.uid_remote = user_need_uid("qmailr"),
+		.gid = user_need_group(QTREE_GROUP),
 		.now = clock_wall(),
 		.report = print_finding,
 		.arg = &p,

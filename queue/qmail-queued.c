@@ -25,21 +25,6 @@
 #define CLIENTS_WANT 4096       /* two descriptors each */
 #define LOCK "lock/queued"
 
-static uid_t
-uid_of(const char *name)
-{
-	struct user u = {0};
-	enum user_status st = user_find(name, &u);
-	uid_t uid = u.uid;
-
-	user_free(&u);
-	if (st == USER_TEMP)
-		die_sys(111, "unable to look up user %s", name);
-	if (st == USER_NONE)
-		die(111, "unable to look up user %s: no such user", name);
-	return uid;
-}
-
 static size_t
 raise_files(void)
 {
@@ -69,9 +54,9 @@ main(int argc, char **argv)
 		die_usage("qmail-queued");
 	(void)umask(022);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	cfg.uid_alias = uid_of("alias");
-	cfg.uid_network = uid_of("qmaild");
-	cfg.uid_bounce = uid_of("qmails");
+	cfg.uid_alias = user_need_uid("alias");
+	cfg.uid_network = user_need_uid("qmaild");
+	cfg.uid_bounce = user_need_uid("qmails");
 	if (chdir(QUEUE_DIR) < 0)
 		die_sys(111, "unable to change to %s", QUEUE_DIR);
 	if (access(QTREE_REPAIR, F_OK) == 0)

@@ -11,25 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static uid_t
-queue_uid(void)
-{
-	struct user u = {0};
-	uid_t uid;
-
-	switch (user_find("qmailq", &u)) {
-	case USER_OK:
-		break;
-	case USER_NONE:
-		die(111, "unable to find user qmailq: no such user");
-	case USER_TEMP:
-		die_sys(111, "unable to find user qmailq");
-	}
-	uid = u.uid;
-	user_free(&u);
-	return uid;
-}
-
 int
 main(void)
 {
@@ -41,7 +22,7 @@ main(void)
 		die_sys(111, "unable to enter %s", QUEUE_DIR "/mess");
 	if (rspawn_clear_tcpto("../lock/tcpto") < 0)
 		log_sys("unable to clear %s", QUEUE_DIR "/lock/tcpto");
-	cfg.queue_uid = queue_uid();
+	cfg.queue_uid = user_need_uid("qmailq");
 	cfg.remote = remote != NULL && *remote != '\0' ? remote :
 	    "qmail-remote";
 	cfg.max = rspawn_capacity();

@@ -24,15 +24,6 @@ qfile_dir(int channel)
 	return dirs[channel];
 }
 
-static void
-close_keep(int fd)
-{
-	int e = errno;
-
-	(void)close(fd);
-	errno = e;
-}
-
 static int
 write_new(const char *path, const struct str *bytes, int64_t mtime)
 {
@@ -44,7 +35,7 @@ write_new(const char *path, const struct str *bytes, int64_t mtime)
 		return -1;
 	if (fd_write_all(fd, str_c(bytes), bytes->len) < 0 ||
 	    (mtime >= 0 && futimens(fd, t) < 0)) {
-		close_keep(fd);
+		fd_close(fd);
 		return -1;
 	}
 	return close(fd);
@@ -84,7 +75,7 @@ qfile_read_info(uint64_t id, struct str *sender, int64_t *birth)
 		}
 	}
 	str_free(&s);
-	close_keep(fd);
+	fd_close(fd);
 	return r;
 }
 
@@ -114,7 +105,7 @@ qfile_mark(uint64_t id, int channel, uint64_t offset)
 		w = pwrite(fd, "D", 1, (off_t)offset);
 	while (w < 0 && errno == EINTR);
 	if (w != 1) {
-		close_keep(fd);
+		fd_close(fd);
 		return -1;
 	}
 	return close(fd);
@@ -149,7 +140,7 @@ qfile_append_bounce(uint64_t id, const struct str *text)
 	if (fd < 0)
 		return -1;
 	if (fd_write_all(fd, str_c(text), text->len) < 0) {
-		close_keep(fd);
+		fd_close(fd);
 		return -1;
 	}
 	return close(fd);

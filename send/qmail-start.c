@@ -21,15 +21,9 @@ struct account {
 static struct account
 account(const char *name)
 {
-	struct user u = {0};
-	enum user_status st = user_find(name, &u);
-	struct account a = {u.uid, u.gid};
+	struct account a;
 
-	user_free(&u);
-	if (st == USER_TEMP)
-		die_sys(111, "unable to look up user %s", name);
-	if (st == USER_NONE)
-		die(111, "unable to look up user %s: no such user", name);
+	user_need(name, &a.uid, &a.gid);
 	if (a.uid == 0)
 		die(111, "user %s must not be root", name);
 	return a;
