@@ -32,7 +32,8 @@ struct proc_spawn {
 };
 
 /* Starts a program.  *pid_out on 0; -1 with errno when it could not be
- * started, exec failure included.  EINVAL past PROC_MAXFD descriptors.
+ * started, exec failure included.  EINVAL past PROC_MAXFD descriptors, and
+ * when RLIMIT_NOFILE leaves no room for PROC_MAXFD and as many as are given.
  * With drop the wait for the exec is bounded (that user can stop the child):
  * a child which fails later than that ends with exit code 111. */
 PROC_CHECK int proc_spawn(const struct proc_spawn *, pid_t *pid_out);
