@@ -24,7 +24,7 @@ enum io_status {
 
 struct io {
 	int rfd, wfd;           /* -1: that side is not there */
-	int timeout;            /* milliseconds a wait may take, or IO_FOREVER */
+	int timeout;            /* ms a wait may take, or IO_FOREVER */
 	enum io_status rfail, wfail;
 	size_t rpos, rlen, wlen;
 	uint64_t nread, nwritten;       /* bytes in all, after buffering */

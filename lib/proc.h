@@ -1,8 +1,10 @@
 /* lib/proc.h - starting and ending processes: the one place that forks.
  *
  * A child gets 0, 1, 2 as the caller has them, and exactly the descriptors it
- * is given; everything else is closed.  Signal mask and dispositions are the defaults in
- * the child.  SIGPIPE stays ignored only where the caller ignores it. */
+ * is given; everything else is closed at exec.  In the child no signal is
+ * blocked, none has a handler, and SIGPIPE and SIGCHLD are the defaults even
+ * where the caller ignores them; other ignored signals stay ignored, as nohup
+ * expects. */
 #ifndef LIB_PROC_H
 #define LIB_PROC_H
 
@@ -25,7 +27,7 @@ struct proc_spawn {
 	const char *dir;                /* NULL: stay */
 	const struct proc_fd *fds;
 	size_t nfds;
-	bool drop;                      /* become uid, gid, supplementary {gid} */
+	bool drop;                      /* become uid, gid, groups {gid} */
 	uid_t uid;
 	gid_t gid;
 	bool new_session;
