@@ -1,0 +1,235 @@
+"""sudo ./quickstart: the first command of the README, and what setup does on
+a machine that is in use."""
+
+import re
+import subprocess
+
+import pytest
+
+from host import Host, SRC
+
+HOME = "/var/qmail"
+LINKS = ["/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/bin/mailq",
+         "/usr/bin/newaliases"]
+
+
+def a_bare_host():
+    """A host without any mail system."""
+    with Host() as h:
+        h.run(["rm", "-f", *LINKS])
+        yield h
+
+
+bare = pytest.fixture(a_bare_host, name="bare")
+unchanged = pytest.fixture(a_bare_host, name="unchanged", scope="module")
+
+
+def quickstart(h, *args, check=True):
+    return h.run(["./quickstart", *args], cwd=SRC, check=check, timeout=1200)
+
+
+def state(h):
+    """What a careless run could change: every file but the build's."""
+    return h.run("find /etc /home /root /usr/sbin /usr/bin /usr/lib/sendmail "
+                 "/usr/local /var /service /command -xdev "
+                 "-not -path '/var/cache/*' -printf '%p %y %m %u %g %l %s\\n' "
+                 "2>/dev/null | sort").stdout
+
+
+def test_from_nothing_to_a_message_and_again(bare):
+    h = bare
+    r = quickstart(h)
+    new = h.listdir("/home/mailadmin/Maildir/new")
+    assert len(new) == 1
+    text = h.read(f"/home/mailadmin/Maildir/new/{new[0]}")
+    # the message and the lines of its way are shown
+    for line in text.splitlines():
+        assert line in r.stdout
+    for words in ("new msg", "info msg", "starting delivery",
+                  ": success:", "end msg"):
+        assert words in r.stdout
+    for path in LINKS:
+        assert h.run(["readlink", "-f", path]).stdout == \
+            f"{HOME}/bin/sendmail\n"
+    assert h.read(f"{HOME}/alias/.qmail-postmaster") == "&mailadmin\n"
+    pids = h.running("qmail-send"), h.running("qmail-queued")
+
+    config = "cat /etc/passwd /etc/group /var/qmail/control/* " \
+        "/var/qmail/alias/.q*; ls -lR /service/ /var/qmail/bin /usr/local/bin"
+    before = h.run(config).stdout
+    r = quickstart(h)
+    assert " 0 changed" in r.stdout
+    assert h.run(config).stdout == before
+    assert (h.running("qmail-send"), h.running("qmail-queued")) == pids
+    assert len(h.listdir("/home/mailadmin/Maildir/new")) == 2
+
+
+def test_user_and_host_are_taken(bare):
+    h = bare
+    quickstart(h, "--user", "ana", "--host", "mail.example.org")
+    assert h.read(f"{HOME}/control/me") == "mail.example.org\n"
+    new = h.listdir("/home/ana/Maildir/new")
+    assert "\nTo: ana@mail.example.org\n" in \
+        h.read(f"/home/ana/Maildir/new/{new[0]}")
+    h.run(["/usr/sbin/sendmail", "root"], input="Subject: x\n\ny\n")
+    h.wait(lambda: len(h.listdir("/home/ana/Maildir/new")) == 2,
+           "root's mail to reach ana")
+
+
+@pytest.mark.parametrize("args", [["--foo"], ["--user"], ["--user", "root"],
+                                  ["--user", "a b"], ["--user", "-x"], ["x"]])
+def test_wrong_usage_is_100(unchanged, args):
+    before = state(unchanged)
+    assert quickstart(unchanged, *args, check=False).returncode == 100
+    assert state(unchanged) == before
+
+
+def test_help(unchanged):
+    r = quickstart(unchanged, "--help")
+    for option in ("--user", "--host", "--replace-mta"):
+        assert option in r.stdout
+
+
+def other_sendmail(h):
+    h.write("/usr/sbin/sendmail", "#!/bin/sh\nexit 75\n", mode=0o755)
+    return "/usr/sbin/sendmail"
+
+
+def other_port(h):
+    p = h.popen(["python3", "-c", "import socket, time\n"
+                 "s = socket.socket(); s.bind(('', 25)); s.listen()\n"
+                 "print('up', flush=True); time.sleep(1000)"],
+                stdout=subprocess.PIPE)
+    assert p.stdout.readline() == b"up\n"
+    return "port 25"
+
+
+@pytest.mark.parametrize("other", [other_sendmail, other_port])
+def test_another_mail_system_is_left_alone(bare, other):
+    words = other(bare)
+    before = state(bare)
+    r = quickstart(bare, check=False)
+    assert r.returncode == 1
+    assert words in r.stderr
+    assert "--replace-mta" in r.stderr
+    assert state(bare) == before
+
+
+def test_replace_mta_puts_it_aside(bare):
+    h = bare
+    other_sendmail(h)
+    h.write("/usr/bin/mailq", "#!/bin/sh\n", mode=0o755)
+    quickstart(h, "--replace-mta")
+    assert "exit 75" in h.read("/usr/sbin/sendmail.old")
+    assert h.exists("/usr/bin/mailq.old")
+    for path in LINKS:
+        assert h.run(["readlink", "-f", path]).stdout == \
+            f"{HOME}/bin/sendmail\n"
+    # and from now on the machine is ours
+    quickstart(h)
+    # the way back
+    h.run("rm /usr/sbin/sendmail; dpkg-divert --rename --remove "
+          "/usr/sbin/sendmail")
+    assert "exit 75" in h.read("/usr/sbin/sendmail")
+
+
+def test_systemd_unit(bare):
+    """systemd itself does not run here: a stand-in does what the unit says."""
+    h = bare
+    h.run(["mkdir", "-p", "/run/systemd/system"])
+    h.write("/usr/local/sbin/systemctl", """#!/bin/sh
+echo "$@" >>/run/systemctl.log
+unit=/etc/systemd/system/valija.service
+[ "$1 $2 $3" = "enable --now valija" ] || exit 0
+setsid $(sed -n 's/^ExecStart=//p' $unit) </dev/null >/dev/null 2>&1 &
+""", mode=0o755)
+    quickstart(h)
+    assert h.read("/run/systemctl.log") == \
+        "daemon-reload\nenable --now valija\n"
+    assert h.read("/etc/systemd/system/valija.service") == \
+        h.read(f"{SRC}/service/valija.service")
+    quickstart(h)
+    assert h.read("/run/systemctl.log").count("\n") == 2
+
+
+def make_setup(h, check=True):
+    return h.run(["make", "-C", SRC, "setup"], check=check, timeout=1200)
+
+
+def test_upgrade_leaves_running_services_alone(own_site):
+    site = own_site()
+    h = site.h
+    pid = h.running("qmail-send")
+    h.run(f"printf x >>{HOME}/bin/.spoil && cat {HOME}/bin/.spoil "
+          f">/dev/null && rm {HOME}/bin/.spoil")
+    inode = h.stat(f"{HOME}/bin/qmail-send").st_ino
+    h.run(f"cp {HOME}/bin/qmail-send /run/x && printf x >>/run/x && "
+          f"mv /run/x {HOME}/bin/qmail-send")
+    make_setup(h)
+    assert h.stat(f"{HOME}/bin/qmail-send").st_ino != inode
+    assert h.running("qmail-send") == pid
+    rcpt = site.new_user()
+    site.send(rcpt)
+    h.wait(lambda: h.listdir(f"/home/{rcpt}/Maildir/new"), "the message")
+
+
+def test_edited_run_script_is_kept(bare):
+    h = bare
+    make_setup(h)
+    run = f"{HOME}/supervise/qmail/log/run"
+    h.run(["sed", "-i", "s/^NUMLOG=.*/NUMLOG=20/", run])
+    r = make_setup(h)
+    assert f"kept {run}" in r.stdout
+    assert "NUMLOG=20\n" in h.read(run)
+    h.run(["make", "-C", SRC, "check"], timeout=1200)
+
+
+def test_queue_on_another_disk(bare):
+    """root may put a directory elsewhere and link to it."""
+    h = bare
+    make_setup(h)
+    h.run(f"mv {HOME}/queue /srv/queue && ln -s /srv/queue {HOME}/queue && "
+          "chmod 777 /srv/queue/mess/4")
+    r = h.run(["make", "-C", SRC, "check"], check=False, timeout=1200)
+    assert re.search(r"queue/mess/4: mode is 0777, should be 0750", r.stdout)
+    make_setup(h)
+    h.run(["make", "-C", SRC, "check"], timeout=1200)
+    assert h.stat("/srv/queue/mess/4").st_mode & 0o7777 == 0o750
+
+
+@pytest.mark.parametrize("plant", [
+    "rmdir mess/4 && ln -s /victim mess/4",
+    "rm lock/tcpto && ln -s /victim/file lock/tcpto",
+    "rm lock/trigger && ln -s /victim/file lock/trigger",
+    "mv mess mess.old && ln -s /victim mess"])
+def test_links_of_other_users_lead_nowhere(bare, plant):
+    """The queue's user must not get root to change a file of another."""
+    h = bare
+    make_setup(h)
+    h.run("mkdir -p /victim/4 && echo mine >/victim/file && "
+          "chmod 700 /victim /victim/4 && chmod 600 /victim/file && "
+          f"chmod 755 {HOME}/queue {HOME}/queue/lock")
+    look = "stat -c '%n %a %U:%G %s' /victim /victim/4 /victim/file"
+    before = h.run(look).stdout
+    h.run(["sh", "-c", plant], user="qmailq", cwd=f"{HOME}/queue")
+    r = make_setup(h, check=False)
+    assert r.returncode != 0
+    assert "unable to make /var/qmail/queue/" in r.stderr
+    assert h.run(look).stdout == before
+    r = h.run(["make", "-C", SRC, "check"], check=False, timeout=1200)
+    assert r.returncode != 0
+
+
+def test_destdir_needs_no_root(bare):
+    h = bare
+    h.add_user("packager")
+    h.run(["chmod", "-R", "a+rX", SRC], timeout=1200)
+    h.run([f"{SRC}/build/valija-setup", "--source", SRC, "--manifest",
+           f"{SRC}/build/manifest", "--destdir", "/home/packager/root",
+           "--host", "mx.example.org"], user="packager")
+    r = h.run([f"{SRC}/build/valija-check", "--source", SRC, "--manifest",
+               f"{SRC}/build/manifest", "--destdir", "/home/packager/root"],
+              user="packager")
+    assert "as they should be" in r.stdout
+    assert h.read("/home/packager/root/var/qmail/control/me") == \
+        "mx.example.org\n"
