@@ -3,201 +3,16 @@
  * Trusts:   MAILDIR, MAIL and MAILTMP of its environment, and his files.
  * Exits:    0 moved (or nothing to move), 100 on misuse, 111: then nothing has
  *           been moved. */
-#include "lib/fs.h"
-#include "lib/io.h"
 #include "lib/log.h"
+#include "local/drain.h"
 #include "local/helper.h"
 #include "local/mbox.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-struct message {
-	char *path;
-	int64_t when;
-};
-
-struct messages {
-	struct message *m;
-	size_t n, cap;
-};
-
-static void
-add_message(struct messages *all, const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0) {
-		if (errno == ENOENT)    /* read and moved just now */
-			return;
-		die_sys(111, "unable to examine %s", path);
-	}
-	if (!S_ISREG(st.st_mode))
-		return;
-	if (all->n == all->cap) {
-		all->cap = all->cap ? all->cap * 2 : 64;
-		all->m = mem_resize(all->m, all->cap, sizeof *all->m);
-	}
-	all->m[all->n++] = (struct message){mem_dup_copy(path), st.st_mtime};
-}
-
-static void
-list_dir(struct messages *all, const char *maildir, const char *sub)
-{
-	struct str path = {0};
-	const struct dirent *e;
-	size_t base;
-	DIR *d;
-
-	str_catf(&path, "%s/%s", maildir, sub);
-	d = opendir(str_c(&path));
-	if (d == NULL)
-		die_sys(111, "unable to read %s", str_c(&path));
-	str_catc(&path, '/');
-	base = path.len;
-	while (errno = 0, (e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.')
-			continue;
-		str_trunc(&path, base);
-		str_cats(&path, e->d_name);
-		add_message(all, str_c(&path));
-	}
-	if (errno != 0)
-		die_sys(111, "unable to read %s", maildir);
-	(void)closedir(d);
-	str_free(&path);
-}
-
-static int
-older(const void *a, const void *b)
-{
-	const struct message *x = a, *y = b;
-
-	if (x->when != y->when)
-		return x->when < y->when ? -1 : 1;
-	return strcmp(x->path, y->path);
-}
-
-/* The envelope sender, where qmail-local noted it in the first line. */
-static void
-find_sender(struct str *out, int fd)
-{
-	static const char field[] = "Return-Path: <";
-	const size_t skip = sizeof field - 1;
-	char buf[2048];
-	ssize_t n = pread(fd, buf, sizeof buf, 0);
-	size_t len, end;
-
-	if (n < (ssize_t)skip || memcmp(buf, field, skip) != 0)
-		return;
-	len = bytes_chr(buf, (size_t)n, '\n');
-	end = bytes_rchr(buf, len, '>');
-	if (end < len && end >= skip)
-		str_catb(out, buf + skip, end - skip);
-}
-
-static int
-complain(const char *what, const char *path)
-{
-	log_sys("unable to %s %s", what, path);
-	return -1;
-}
-
-static int
-copy_one(int out, const struct message *m)
-{
-	struct str sender = {0}, head = {0};
-	int r, fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return complain("open", m->path);
-	find_sender(&sender, fd);
-	mbox_cat_from(&head, str_has_nul(&sender) ? "" : str_c(&sender),
-	    m->when);
-	r = mbox_write(out, str_c(&head), head.len, fd);
-	if (r < 0)
-		(void)complain("copy", m->path);
-	(void)close(fd);
-	str_free(&sender);
-	str_free(&head);
-	return r;
-}
-
-static int
-copy_mbox(int out, int in, const char *mail, const char *tmp)
-{
-	char buf[65536];
-	ssize_t n;
-
-	while ((n = read(in, buf, sizeof buf)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return complain("read", mail);
-		if (fd_write_all(out, buf, (size_t)n) < 0)
-			return complain("write", tmp);
-	}
-	return 0;
-}
-
-/* The whole new mbox takes the old one's place; in is locked. */
-static int
-rebuild(const struct messages *all, int in, const char *mail, const char *tmp)
-{
-	struct stat st;
-	int r, out;
-
-	if (fstat(in, &st) < 0)
-		return complain("examine", mail);
-	if (!mbox_is_still(&st, mail)) {
-		log_warn("unable to use %s: it was replaced meanwhile", mail);
-		return -1;
-	}
-	out = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (out < 0)
-		return complain("write", tmp);
-	r = copy_mbox(out, in, mail, tmp);
-	for (size_t i = 0; i < all->n && r == 0; i++)
-		r = copy_one(out, &all->m[i]);
-	if (r == 0 && (fchmod(out, st.st_mode & 07777) < 0 ||
-	    fsync(out) < 0))
-		r = complain("write", tmp);
-	if (r == 0 && (rename(tmp, mail) < 0 || fs_sync_parent(mail) < 0))
-		r = complain("replace", mail);
-	(void)close(out);
-	return r;
-}
-
-static void
-move_all(const struct messages *all, const char *mail, const char *tmp)
-{
-	struct mbox_lock lock;
-	int r, in = open(mail, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (in < 0)
-		die_sys(111, "unable to open %s", mail);
-	if (mbox_lock(&lock, in, mail, MBOX_LOCK_MS) != MBOX_OK)
-		die(111, "unable to lock %s: another program has it", mail);
-	r = rebuild(all, in, mail, tmp);
-	mbox_unlock(&lock);
-	(void)close(in);
-	if (r < 0)
-		die(111, "unable to move mail from Maildir to %s", mail);
-	for (size_t i = 0; i < all->n; i++)
-		if (unlink(all->m[i].path) < 0 && errno != ENOENT)
-			log_sys("unable to remove %s, which is in %s now",
-			    all->m[i].path, mail);
-}
+#include <sys/stat.h>
 
 int
 main(int argc, char **argv)
 {
-	struct messages all = {0};
 	const char *maildir, *mail, *tmp;
 
 	(void)argv;
@@ -208,14 +23,5 @@ main(int argc, char **argv)
 	maildir = helper_env("MAILDIR");
 	mail = helper_env("MAIL");
 	tmp = helper_env("MAILTMP");
-	list_dir(&all, maildir, "new");
-	list_dir(&all, maildir, "cur");
-	if (all.n == 0)
-		return 0;
-	qsort(all.m, all.n, sizeof *all.m, older);
-	move_all(&all, mail, tmp);
-	for (size_t i = 0; i < all.n; i++)
-		free(all.m[i].path);
-	free(all.m);
-	return 0;
+	return drain_maildir(maildir, mail, tmp, MBOX_LOCK_MS) < 0 ? 111 : 0;
 }

@@ -12,10 +12,11 @@ except_SRC := local/except.c $(HELPER_SRC)
 preline_SRC := local/preline.c $(HELPER_SRC)
 PROGS += maildirmake maildir2mbox qreceipt
 maildirmake_SRC := local/maildirmake.c
-maildir2mbox_SRC := local/maildir2mbox.c local/mbox.c $(HELPER_SRC)
+maildir2mbox_SRC := local/maildir2mbox.c local/drain.c local/mbox.c \
+	$(HELPER_SRC)
 qreceipt_SRC := local/qreceipt.c local/receipt.c $(HELPER_SRC)
 UNIT += local
-local_UNIT_SRC := local/copies.c $(LOCAL_SRC)
+local_UNIT_SRC := local/copies.c local/drain.c $(LOCAL_SRC)
 UNIT += receipt
 receipt_UNIT_SRC := local/receipt.c
 MAN += local/qmail-local.8 local/dot-qmail.5 local/maildir.5 local/mbox.5 \

@@ -8,6 +8,7 @@
 #include "local/copies.h"
 #include "local/delivery.h"
 #include "local/dotfile.h"
+#include "local/drain.h"
 #include "local/environ.h"
 #include "local/mbox.h"
 #include "local/program.h"
@@ -677,6 +678,57 @@ test_copies(void **state)
 	copies_free(&c);
 }
 
+static void
+test_drain(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(maildir_make("M"), 0);
+	assert_int_equal(drain_maildir("M", "box", "box.tmp", 100), 0);
+	assert_int_equal(access("box", F_OK), -1);
+	put("box", "From old\n\nold\n\n", 0640);
+	put("M/cur/2:2,S", "Return-Path: <a b@x>\nS: 2\n\nFrom me\n", 0600);
+	put("M/new/1", "Return-Path: <>\nS: 1\n\nno end", 0600);
+	put("M/new/.hidden", "x", 0600);
+	{
+		const struct timespec t[2] = {{1000000000, 0},
+		    {1000000000, 0}};
+
+		assert_int_equal(utimensat(AT_FDCWD, "M/new/1", t, 0), 0);
+	}
+	{
+		const struct timespec t[2] = {{1700000000, 0},
+		    {1700000000, 0}};
+
+		assert_int_equal(utimensat(AT_FDCWD, "M/cur/2:2,S", t, 0), 0);
+	}
+	/* Locked: all stays where it is. */
+	fd = open("box", O_RDWR);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(drain_maildir("M", "box", "box.tmp", 100), -1);
+	(void)close(fd);
+	assert_int_equal(access("M/new/1", F_OK), 0);
+	assert_int_equal(drain_maildir("M", "box", "no/box.tmp", 100), -1);
+	assert_int_equal(access("M/new/1", F_OK), 0);
+	assert_int_equal(drain_maildir("M", "box", "box.tmp", 100), 0);
+	assert_string_equal(slurp("box"), "From old\n\nold\n\n"
+	    "From MAILER-DAEMON Sun Sep  9 01:46:40 2001\n"
+	    "Return-Path: <>\nS: 1\n\nno end\n\n"
+	    "From a-b@x Tue Nov 14 22:13:20 2023\n"
+	    "Return-Path: <a b@x>\nS: 2\n\n>From me\n\n");
+	assert_int_equal(access("M/new/1", F_OK), -1);
+	assert_int_equal(access("M/cur/2:2,S", F_OK), -1);
+	assert_int_equal(access("box.tmp", F_OK), -1);
+	{
+		struct stat st;
+
+		assert_int_equal(stat("box", &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0640);
+	}
+	assert_int_equal(drain_maildir("nowhere", "box", "b", 100), -1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
 int
@@ -698,6 +750,7 @@ main(void)
 		TEST(test_loop),
 		TEST(test_owner),
 		TEST(test_plan),
+		TEST(test_drain),
 		cmocka_unit_test(test_copies),
 	};
 
