@@ -342,7 +342,8 @@ class Recorder:
 class Tally:
     """Counts of one file system, one line a kind of state."""
 
-    FIELDS = ("states", "lost", "corrupt", "pending", "doubled", "broken")
+    FIELDS = ("states", "lost", "corrupt", "returned", "pending", "doubled",
+              "broken")
 
     def __init__(self):
         self.rows = {}
@@ -356,11 +357,13 @@ class Tally:
         r["states"] += 1
         r["lost"] += bool(verdict.lost)
         r["corrupt"] += bool(verdict.corrupt)
+        r["returned"] += bool(verdict.returned)
         r["pending"] += verdict.pending
         r["doubled"] += verdict.doubled
-        if (verdict.lost or verdict.corrupt) and len(self.examples) < 20:
+        if (verdict.lost or verdict.corrupt or verdict.returned) and len(self.examples) < 20:
             self.examples.append(f"{what}: lost {verdict.lost[:3]} "
-                                 f"corrupt {verdict.corrupt[:3]}")
+                                 f"corrupt {verdict.corrupt[:3]} "
+                                 f"returned {verdict.returned[:3]}")
 
     def broken(self, kind, what):
         r = self.row(kind)

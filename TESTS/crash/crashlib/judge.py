@@ -58,6 +58,7 @@ class Verdict:
     def __init__(self):
         self.lost = []          # (ident, rcpt, reason)
         self.corrupt = []       # what a reader sees and should not
+        self.returned = []      # (ident, rcpt) bounced though deliverable
         self.pending = 0        # delivered and still queued: a later duplicate
         self.doubled = 0        # more than one copy visible
 
@@ -204,7 +205,9 @@ class QmailJudge:
                     if recovered and "/" in where:
                         v.lost.append((ident, r, "queued, not delivered"))
                     continue
-                if where == "bounce" and self.told(m, r, notes, texts):
+                if self.told(m, r, notes, texts):
+                    if where != "bounce":
+                        v.returned.append((ident, r))
                     continue
                 v.lost.append((ident, r, "neither queued nor delivered"))
         return v

@@ -95,7 +95,9 @@ class Run:
         p = host.popen(["/usr/bin/python3", "-B", "-m", "crashlib.real",
                         WORK, json.dumps(spec)], cwd=CRASH,
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE)
+                       stderr=subprocess.PIPE,
+                       env={"CRASH_VERBOSE":
+                            os.environ.get("CRASH_VERBOSE")})
         errors = []
         reader = threading.Thread(
             target=lambda: errors.append(p.stderr.read()), daemon=True)
@@ -131,10 +133,11 @@ def host_name():
     return System.host
 
 
-BLOCK_FIELDS = ("states", "lost", "corrupt", "pending", "doubled", "broken")
+BLOCK_FIELDS = ("states", "lost", "corrupt", "returned", "pending",
+                "doubled", "broken")
 BLOCK_ORDER = ("prefix", "at-ack", "flushed", "reorder", "torn", "nested")
-SWEEP_FIELDS = ("calls", "runs", "hit", "lost", "corrupt", "stuck", "doubled",
-                "unacked")
+SWEEP_FIELDS = ("calls", "runs", "hit", "lost", "corrupt", "returned",
+                "stuck", "hung", "doubled", "unacked")
 
 
 def table(title, rows, fields, order=None):
@@ -160,7 +163,7 @@ def show(system, part, result, took):
         rows = result["rows"]
         out.append(table(f"{system}, power cuts on {part['fs']} "
                          f"({took:.0f} s)", rows, BLOCK_FIELDS, BLOCK_ORDER))
-        bad = sum(r["lost"] + r["corrupt"] + r["broken"]
+        bad = sum(r["lost"] + r["corrupt"] + r["returned"] + r["broken"]
                   for r in rows.values())
         out += result["examples"][:10]
     elif part["part"] == "call":
@@ -168,15 +171,16 @@ def show(system, part, result, took):
             out.append(table(
                 f"{system}, {model} model of the disk, {r['acks']} "
                 f"acknowledgements, {r['ops']} changes ({took:.0f} s)",
-                r["rows"], BLOCK_FIELDS[:5]))
+                r["rows"], BLOCK_FIELDS[:6]))
             for name, (n, ex) in sorted(r["blame"].items(),
                                         key=lambda b: -b[1][0]):
                 out.append(f"  missing: {name} ({n} states; first: {ex})")
-            bad += sum(x["lost"] + x["corrupt"] for x in r["rows"].values())
+            bad += sum(x["lost"] + x["corrupt"] + x["returned"] for x in r["rows"].values())
     else:
         rows = result["rows"]
         out.append(table(f"{system}, each system call disturbed "
                          f"({took:.0f} s)", rows, SWEEP_FIELDS))
-        bad = sum(r["lost"] + r["corrupt"] for r in rows.values())
+        bad = sum(r["lost"] + r["corrupt"] + r["returned"]
+                  for r in rows.values())
         out += result["examples"][:20]
     return "\n".join(out), bad

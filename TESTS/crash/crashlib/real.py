@@ -167,14 +167,16 @@ class MailPath:
     programs = ("qmail-queued", "qmail-queue", "qmail-inject", "qmail-todo",
                 "qmail-send", "qmail-lspawn", "qmail-local", "qmail-clean",
                 "qmail-getpw")
-    service = {"qmail-queued": "qmail-queued", "qmail-queue": "client",
-               "qmail-inject": "client"}
+    # what is started under the tracer, one process of it
+    service = {"qmail-queued": "qmail-queued", "qmail-queue": "queue",
+               "qmail-inject": "inject"}
+    ways = ("queue", "inject", "socket", "socket")
 
     def __init__(self, system, spec):
         self.system = system
         self.spec = spec
-        self.kinds = ("queue", "inject", "socket", "inject", "socket")
         self.round = 0
+        system.client_seconds = 8
         make_rec(system)
         system.attach(REC)
         self.fresh = True
@@ -194,15 +196,19 @@ class MailPath:
         self.system.attach(REC)
         self.round += 1
         self.system.wrap = {}
+        self.system.hung = 0
         every = self.system.messages(8, self.round)
         # one recipient, two, a deferral beside a delivery, a bounce
         self.msgs = [every[i] for i in (0, 2, 4, 5)]
-        for m, way in zip(self.msgs, self.kinds):
+        for m, way in zip(self.msgs, self.ways):
             m.way = way
         self.judge_ = self.system.judge_of(self.msgs)
 
     def sent(self):
         return len(self.msgs)
+
+    def hung(self):
+        return self.system.hung
 
     def run(self, prog, wrap):
         s = self.system

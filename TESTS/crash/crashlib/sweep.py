@@ -7,7 +7,9 @@ A subject is something that runs one scenario with one program disturbed:
   run(program, wrap)  the scenario; wrap(argv) is how to start what holds the
                       program under the tracer.  Returns the idents that were
                       acknowledged.
-  settle()            restart what died, undisturbed, and let the queue empty
+  settle()            restart what died, undisturbed, and let the queue empty;
+                      true if it does not
+  hung()              clients of this run that did not come back
   judge(acked)        a Verdict
 
 A fake error means the call did not happen; kill strikes at its entry.
@@ -19,6 +21,7 @@ import random
 import re
 import shutil
 import subprocess
+import time
 
 from . import miniq
 from .block import BUILD, HERE
@@ -87,8 +90,8 @@ class Sweep:
         self.rows = collections.OrderedDict()
         self.examples = []
 
-    FIELDS = ("calls", "runs", "hit", "lost", "corrupt", "stuck", "doubled",
-              "unacked")
+    FIELDS = ("calls", "runs", "hit", "lost", "corrupt", "returned", "stuck",
+              "hung", "doubled", "unacked")
 
     def row(self, prog):
         return self.rows.setdefault(prog, dict.fromkeys(self.FIELDS, 0))
@@ -129,7 +132,6 @@ def plan(calls, actions, share, rng):
 def sweep(subject, log, share=1.0, seed=0, actions=ACTIONS, programs=None,
           deadline=None, progress=None, max_per_program=0):
     """Disturb and judge.  Returns a Sweep."""
-    import time
     out = Sweep()
     rng = random.Random(seed)
     for prog in programs or subject.programs:
@@ -151,6 +153,7 @@ def sweep(subject, log, share=1.0, seed=0, actions=ACTIONS, programs=None,
             if deadline and time.monotonic() > deadline:
                 return out
             subject.reset()
+            begun = time.monotonic()
             acked = subject.run(prog, injector(log, prog, k, action))
             stuck = subject.settle()
             v = subject.judge(acked)
@@ -159,16 +162,27 @@ def sweep(subject, log, share=1.0, seed=0, actions=ACTIONS, programs=None,
             r["hit"] += nr is not None
             r["lost"] += len(v.lost)
             r["corrupt"] += bool(v.corrupt)
+            r["returned"] += len(v.returned)
             r["stuck"] += bool(stuck)
+            r["hung"] += subject.hung()
             r["doubled"] += v.doubled
             r["unacked"] += subject.sent() - len(acked)
-            if v.lost or v.corrupt or stuck:
+            if progress and os.environ.get("CRASH_VERBOSE"):
+                progress(f"{prog} call {k} ({CALLS.get(nr, nr)}) {action}: "
+                         f"{time.monotonic() - begun:.2f} s, acknowledged "
+                         f"{len(acked)} of {subject.sent()}, {v.doubled} "
+                         "doubled")
+            if v.lost or v.corrupt or v.returned or stuck or subject.hung():
                 what = (f"{prog} call {k} ({CALLS.get(nr, nr)}) {action}: "
-                        f"lost {v.lost} corrupt {v.corrupt}"
-                        f"{' stuck: ' + str(stuck) if stuck else ''}")
+                        f"lost {v.lost} corrupt {v.corrupt} "
+                        f"returned {v.returned}"
+                        f"{' stuck' if stuck else ''}"
+                        f"{' client hangs' if subject.hung() else ''}")
                 out.examples.append(what)
                 if progress:
                     progress(what)
+        if progress:
+            progress(f"{prog}: {r}")
     return out
 
 
@@ -188,6 +202,10 @@ class MiniSubject:
 
     def sent(self):
         return len(self.messages)
+
+    @staticmethod
+    def hung():
+        return 0
 
     def _submit(self, m, wrap):
         return subprocess.run(

@@ -33,12 +33,14 @@ class System:
     delivers = True         # False: everything stays queued
     places = {}             # directory on REC -> where it is bound
     host = "mx.valija.test"
-    settle_seconds = 20     # ends a broken run; measures nothing
+    settle_seconds = 20     # these end a broken run and measure nothing
+    client_seconds = 60
 
     def __init__(self, work):
         self.work = work
         self.keep = pids()
         self.bound = []
+        self.hung = 0       # clients that did not come back
         self.services = {}
         self.wrap = {}      # service -> how to start it under a tracer
         self.log = open(os.path.join(work, "mta.log"), "ab")
@@ -78,16 +80,18 @@ class System:
     def stop(self):
         """SIGKILL for all; nothing is told beforehand."""
         while True:
-            left = pids() - self.keep - {os.getpid()}
+            for s in self.services.values():
+                s.poll()
+            # A fresh list each time: a child may have been born meanwhile.
+            left = [p for p in pids() - self.keep - {os.getpid()}
+                    if self._alive(p)]
+            if not left:
+                break
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            for s in self.services.values():
-                s.poll()
-            if not any(self._alive(p) for p in left):
-                break
             time.sleep(0.002)
         for s in self.services.values():
             s.wait()
@@ -228,24 +232,26 @@ class Valija(System):
             return self._submit_queue(m)
         argv = [f"{self.home}/bin/qmail-inject", "-a", "-f", m.sender,
                 *m.rcpts]
-        p = subprocess.run(self.wrap.get("client", list)(
-            self._noted(argv)), input=m.data, stdout=self.log,
-            stderr=self.log)
-        return self._exit_of(p) == 0
+        return self._client("inject", argv, m, self.log) == 0
 
-    def _noted(self, argv):
-        """Under a tracer the exit status is known by a note of the shell."""
-        if "client" not in self.wrap:
-            return argv
-        self.note = os.path.join(self.work, "status")
-        if os.path.exists(self.note):
-            os.unlink(self.note)
-        return ["sh", "-c", '"$@"; echo $? > "$0"', self.note, *argv]
-
-    def _exit_of(self, p):
-        if "client" not in self.wrap:
+    def _client(self, way, argv, m, stdout):
+        """Exit status of a submitting program, None if it had to be killed.
+        Under a tracer the status is known by a note of the shell."""
+        note = os.path.join(self.work, "status")
+        wrap = self.wrap.get(way)
+        if wrap:
+            if os.path.exists(note):
+                os.unlink(note)
+            argv = wrap(["sh", "-c", '"$@"; echo $? > "$0"', note, *argv])
+        try:
+            p = subprocess.run(argv, input=m.data, stdout=stdout,
+                               stderr=self.log, timeout=self.client_seconds)
+        except subprocess.TimeoutExpired:
+            self.hung += 1
+            return None
+        if not wrap:
             return p.returncode
-        with open(self.note) as f:
+        with open(note) as f:
             return int(f.read())
 
     def _submit_queue(self, m):
@@ -257,10 +263,8 @@ class Valija(System):
             f.write(env)
         with open(name, "rb") as f:
             os.unlink(name)
-            argv = self._noted([f"{self.home}/bin/qmail-queue"])
-            p = subprocess.run(self.wrap.get("client", list)(argv),
-                               input=m.data, stdout=f, stderr=self.log)
-        return self._exit_of(p) == 0
+            return self._client("queue", [f"{self.home}/bin/qmail-queue"],
+                                m, f) == 0
 
     def connect(self):
         end = time.monotonic() + 30
