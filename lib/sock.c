@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -61,8 +62,10 @@ sock_listen(const char *path, int type, int backlog, mode_t mode)
 }
 
 int
-sock_connect(const char *path, int type)
+sock_connect(const char *path, int type, int timeout_ms)
 {
+	const struct timeval tv = {timeout_ms / 1000,
+	    timeout_ms % 1000 * 1000};
 	struct sockaddr_un sa;
 	int fd;
 
@@ -71,6 +74,13 @@ sock_connect(const char *path, int type)
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
+	/* A full backlog of a service that stands still would hold us for
+	 * ever. */
+	if (timeout_ms > 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv) < 0) {
+		fd_close(fd);
+		return -1;
+	}
 	while (connect(fd, (const struct sockaddr *)&sa, sizeof sa) < 0)
 		if (errno != EINTR) {
 			fd_close(fd);

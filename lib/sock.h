@@ -14,8 +14,9 @@
  * a stale socket file at path is replaced atomically. */
 SOCK_CHECK int sock_listen(const char *path, int type, int backlog,
     mode_t mode);
-/* Never descriptor 0, 1 or 2. */
-SOCK_CHECK int sock_connect(const char *path, int type);
+/* Never descriptor 0, 1 or 2.  Waiting for a place in the backlog, and each
+ * later send, fails with EAGAIN after timeout_ms (0: never). */
+SOCK_CHECK int sock_connect(const char *path, int type, int timeout_ms);
 SOCK_CHECK int sock_accept(int listener);               /* non-blocking */
 SOCK_CHECK int sock_pair(int type, int *a_out, int *b_out);
 /* Who connected, from the kernel. */

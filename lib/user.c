@@ -59,9 +59,24 @@ find(const char *name, uid_t uid, struct user *out)
 	return verdict(err, found != NULL);
 }
 
+/* glibc hides a service that failed behind the next one's "not there": with
+ * passwd: files systemd, an unreadable /etc/passwd looks like a machine
+ * without users.  So a "no" counts only when root is found by the same means,
+ * and the second answer is no as well. */
 enum user_status
 user_find(const char *name, struct user *out)
 {
+	enum user_status st = find(name, 0, out);
+	struct user root = {0};
+
+	if (st != USER_NONE)
+		return st;
+	st = find("root", 0, &root);
+	user_free(&root);
+	if (st != USER_OK) {
+		errno = EIO;
+		return USER_TEMP;
+	}
 	return find(name, 0, out);
 }
 

@@ -46,7 +46,8 @@ connect_patiently(void)
 	int64_t until = clock_mono_ms() + QSUBMIT_WAIT_MS;
 
 	for (;;) {
-		int fd = sock_connect(QSUBMIT_SOCKET, SOCK_STREAM);
+		int fd = sock_connect(QSUBMIT_SOCKET, SOCK_STREAM,
+		    QSUBMIT_WAIT_MS);
 		int e = errno;
 
 		if (fd >= 0 || (e != ENOENT && e != ECONNREFUSED &&
@@ -334,6 +335,9 @@ close_service(struct qsubmit *q, struct str *text)
 		return fail;
 	if (q->fd < 0)
 		return QX_QUEUE;
+	/* It may still wait for the rest: it must not wait for us. */
+	if (fail != 0)
+		(void)shutdown(q->fd, SHUT_WR);
 	if (read_answer(q->fd, (char *)head, 2, QSUBMIT_ANSWER_MS, &st) < 2)
 		return st == IO_TIMEOUT ? QX_TIMEOUT : QX_QUEUE;
 	if (read_answer(q->fd, words, head[1], QSUBMIT_ANSWER_MS, &st) ==

@@ -42,7 +42,7 @@ qact_open(struct qact *a, const char *socket, uint64_t lifetime,
 		break;
 	}
 	a->online = true;
-	a->sock = sock_connect(socket, SOCK_STREAM);
+	a->sock = sock_connect(socket, SOCK_STREAM, QCTL_WAIT_MS);
 	if (a->sock < 0) {
 		str_clear(why);
 		str_catf(why, "qmail-send is running, but unable to reach it "

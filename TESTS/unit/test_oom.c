@@ -230,7 +230,7 @@ task_sock(void)
 
 	if (l < 0)
 		return TEMP;
-	c = sock_connect("socket", SOCK_STREAM);
+	c = sock_connect("socket", SOCK_STREAM, 0);
 	return c < 0 ? TEMP : 0;
 }
 

@@ -67,7 +67,7 @@ test_listen_connect(void **state)
 		assert_int_equal(entries(), 1);
 		assert_int_equal(sock_accept(l), -1);   /* does not wait */
 		assert_int_equal(errno, EAGAIN);
-		c = sock_connect(path, types[i]);
+		c = sock_connect(path, types[i], 0);
 		assert_true(c >= 0);
 		s = sock_accept(l);
 		assert_true(s >= 0);
@@ -99,11 +99,11 @@ test_stale_file(void **state)
 	(void)state;
 	assert_true(a >= 0);
 	(void)close(a);
-	assert_int_equal(sock_connect(path, SOCK_STREAM), -1);
+	assert_int_equal(sock_connect(path, SOCK_STREAM, 0), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	b = sock_listen(path, SOCK_STREAM, 5, 0600);
 	assert_true(b >= 0);
-	c = sock_connect(path, SOCK_STREAM);
+	c = sock_connect(path, SOCK_STREAM, 0);
 	assert_true(c >= 0);
 	assert_int_equal(entries(), 1);
 	(void)close(b);
@@ -117,7 +117,7 @@ connect_without_input(void *arg)
 	int fd;
 
 	(void)close(0);
-	fd = sock_connect(arg, SOCK_STREAM);
+	fd = sock_connect(arg, SOCK_STREAM, 0);
 	if (fd <= 2 || fcntl(0, F_GETFD) >= 0)
 		_exit(1);
 }
@@ -138,6 +138,26 @@ test_missing_input(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* Nobody accepts: the places in the backlog run out. */
+static void
+test_full_backlog(void **state)
+{
+	int l = sock_listen(path, SOCK_STREAM, 0, 0600), c[8];
+	size_t n = 0;
+
+	(void)state;
+	assert_true(l >= 0);
+	while (n < N_OF(c) &&
+	    (c[n] = sock_connect(path, SOCK_STREAM, 50)) >= 0)
+		n++;
+	assert_true(n < N_OF(c));
+	assert_int_equal(errno, EAGAIN);
+	while (n > 0)
+		(void)close(c[--n]);
+	(void)close(l);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void
 test_listen_failures(void **state)
 {
@@ -149,12 +169,12 @@ test_listen_failures(void **state)
 	longer[sizeof longer - 1] = '\0';
 	assert_int_equal(sock_listen(longer, SOCK_STREAM, 5, 0600), -1);
 	assert_int_equal(errno, ENAMETOOLONG);
-	assert_int_equal(sock_connect(longer, SOCK_STREAM), -1);
+	assert_int_equal(sock_connect(longer, SOCK_STREAM, 0), -1);
 	assert_int_equal(errno, ENAMETOOLONG);
 	assert_int_equal(sock_listen("/nonexistent/s", SOCK_STREAM, 5, 0600),
 	    -1);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(sock_connect("/nonexistent/s", SOCK_STREAM), -1);
+	assert_int_equal(sock_connect("/nonexistent/s", SOCK_STREAM, 0), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(sock_listen(path, SOCK_STREAM, 5, 0600), -1);
@@ -294,7 +314,7 @@ no_room(void *arg)
 		_exit(2);
 	if (sock_listen(path, SOCK_STREAM, 5, 0600) >= 0 || errno != EMFILE)
 		_exit(3);
-	if (sock_connect(path, SOCK_STREAM) >= 0 || errno != EMFILE)
+	if (sock_connect(path, SOCK_STREAM, 0) >= 0 || errno != EMFILE)
 		_exit(4);
 	if (sock_pair(SOCK_STREAM, &a, &b) == 0 || errno != EMFILE)
 		_exit(5);
@@ -360,6 +380,7 @@ main(void)
 		cmocka_unit_test(test_listen_connect),
 		cmocka_unit_test(test_stale_file),
 		cmocka_unit_test(test_missing_input),
+		cmocka_unit_test(test_full_backlog),
 		cmocka_unit_test(test_listen_failures),
 		cmocka_unit_test(test_pass),
 		cmocka_unit_test(test_too_many),
