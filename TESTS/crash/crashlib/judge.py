@@ -149,7 +149,8 @@ class QmailJudge:
 
     def maildirs(self):
         return sorted({d for m in self.messages.values()
-                       for d in m.rcpts.values() if "/" in d}
+                       for d in m.rcpts.values()
+                       if "/" in d and not d.startswith("mbox:")}
                       | {m.sender_maildir for m in self.messages.values()
                          if getattr(m, "sender_maildir", None)})
 
@@ -175,6 +176,14 @@ class QmailJudge:
                     copies[ident, d] = copies.get((ident, d), 0) + 1
                 elif m is not None or b"MAILER-DAEMON" not in data:
                     v.corrupt.append(f"{p}: {len(data)} bytes, id {ident}")
+        for m in self.messages.values():
+            for where in m.rcpts.values():
+                if where.startswith("mbox:"):
+                    # A piece that a crash left at the end is no message.
+                    whole = f"X-Crash-Id: {m.ident}\n\n".encode() + m.body
+                    n = (view.read(where[5:]) or b"").count(whole)
+                    if n:
+                        copies[m.ident, where] = n
         still = {}              # (ident, rcpt) -> N
         notes = []              # texts that tell the sender
         for n, (mess, rcpts) in q.queued().items():
@@ -197,11 +206,13 @@ class QmailJudge:
                 have = copies.get((ident, where), 0)
                 if have > 1:
                     v.doubled += have - 1
-                if have and (ident, r) in still:
+                queued = ((ident, r) in still
+                          or (ident, m.also.get(r)) in still)
+                if have and queued:
                     v.pending += 1
                 if have:
                     continue
-                if (ident, r) in still:
+                if queued:
                     if recovered and "/" in where:
                         v.lost.append((ident, r, "queued, not delivered"))
                     continue

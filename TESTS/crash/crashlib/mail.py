@@ -10,13 +10,15 @@ import random
 class Message:
     """One submission and what must become of it.
 
-    rcpts maps each address to the Maildir that will hold it, or to one of
-    the words "defer" (stays in the queue) and "bounce" (the sender hears)."""
+    rcpts maps each address to the Maildir that will hold it, to "mbox:" and
+    a file, or to one of the words "defer" (stays in the queue) and "bounce"
+    (the sender hears).  also maps an address to the one it forwards to."""
 
     def __init__(self, ident, sender, rcpts, size, seed):
         self.ident = ident
         self.sender = sender
         self.rcpts = dict(rcpts)
+        self.also = {}
         rng = random.Random(f"{seed}/{ident}")
         lines, n = [], 0
         while n < size:

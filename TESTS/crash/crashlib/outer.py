@@ -76,6 +76,9 @@ class Run:
             host.write(f"/home/{user}/.qmail", "./Maildir/\n", 0o600, user)
         host.write("/home/alice/.qmail-default", "|exit 111\n", 0o600,
                    "alice")
+        for ext, text in (("mbox", "./Mailbox\n"),
+                          ("onward", f"&bob@{host_name()}\n")):
+            host.write(f"/home/alice/.qmail-{ext}", text, 0o600, "alice")
         host.write("/var/qmail/control/me", host_name() + "\n")
         host.write("/var/qmail/control/locals", host_name() + "\n")
 

@@ -28,9 +28,10 @@ def tally_json(t):
 
 
 # Each recording is made in one of these ways in turn: (senders, pause in
-# seconds, messages, journal commits every second).
-VARIANTS = [(1, 0, 24, False), (8, 0, 48, False), (3, 0.02, 24, False),
-            (1, 0, 8, False), (2, 0.5, 16, True), (8, 0, 96, False)]
+# seconds, messages, journal commits every second, the disk fails one flush).
+VARIANTS = [(1, 0, 24, False, False), (8, 0, 48, False, False),
+            (3, 0.02, 24, False, False), (1, 0, 10, False, True),
+            (2, 0.5, 16, True, False), (8, 0, 96, False, False)]
 
 
 def run_block(system, fs, spec, deadline):
@@ -39,7 +40,7 @@ def run_block(system, fs, spec, deadline):
     want, rnd = spec["states"], 0
     while total.total("states") < want and time.monotonic() < deadline:
         seed = spec["seed"] + rnd
-        senders, pause, count, slow = VARIANTS[rnd % len(VARIANTS)]
+        senders, pause, count, slow, fails = VARIANTS[rnd % len(VARIANTS)]
         if spec.get("messages"):
             count = spec["messages"]
         msgs = system.messages(count, seed)
@@ -54,17 +55,21 @@ def run_block(system, fs, spec, deadline):
             def acknowledge(ident):
                 rec.mark_ack(ident)
                 acked.append(ident)
+                if fails and len(acked) == count // 2:
+                    rec.command("failflush 1")
 
             system.attach(rec.root)
             try:
                 system.start()
                 system.workload(msgs, acknowledge, senders, pause)
-                done = system.wait_settled(rec.root, judge, acked)
+                # A file system whose disk failed takes nothing any more.
+                done = system.wait_settled(rec.root, judge, acked,
+                                           1 if fails else None)
                 rec.cut()
             finally:
                 system.stop()
                 system.detach()
-            if len(acked) != len(msgs) or not done:
+            if not fails and (len(acked) != len(msgs) or not done):
                 v = judge.judge(DirView(rec.root), acked, system.delivers)
                 raise RuntimeError(
                     f"{system.name} on {fs}: {len(acked)} of {len(msgs)} "
@@ -84,7 +89,8 @@ def run_block(system, fs, spec, deadline):
             total.merge(part)
             system.keep = keep
             emit(say=f"{system.name} {fs} round {rnd}: {senders} senders, "
-                 f"{len(msgs)} messages, {len(rec.events())} events, "
+                 f"{'a failed flush, ' if fails else ''}"
+                 f"{len(acked)} of {len(msgs)} messages acknowledged, {len(rec.events())} events, "
                  f"{part.total('states')} states, lost {part.total('lost')}, "
                  f"corrupt {part.total('corrupt')}")
         rnd += 1

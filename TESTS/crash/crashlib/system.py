@@ -204,8 +204,8 @@ class Valija(System):
                 pass
 
     def messages(self, count, seed=1):
-        """Eight kinds in turn: one and two recipients, one that is deferred,
-        one that bounces, a big one."""
+        """Ten kinds in turn: one and two recipients, one that is deferred,
+        one that bounces, a big one, an mbox, a forward."""
         out = []
         for i in range(count):
             ident = f"c{i}"
@@ -213,12 +213,16 @@ class Valija(System):
                     (f"bob@{self.host}", "home/bob/Maildir"))
             later = (f"alice-later{i}@{self.host}", "defer")
             never = (f"nouser{i}@{self.host}", "bounce")
+            mbox = (f"alice-mbox@{self.host}", "mbox:home/alice/Mailbox")
+            onward = (f"alice-onward@{self.host}", "home/bob/Maildir")
             rcpts = ([a], [b], [a, b], [later], [a, later], [never], [b],
-                     [a, never])[i % 8]
-            size = (300, 2500, 9000, 700, 3000, 1200, 70000, 5000)[i % 8]
+                     [a, never], [mbox], [onward])[i % 10]
+            size = (300, 2500, 9000, 700, 3000, 1200, 70000, 5000, 4000,
+                    2000)[i % 10]
             m = Message(ident, f"bob@{self.host}", rcpts, size, seed)
+            m.also = {onward[0]: b[0]}
             m.sender_maildir = "home/bob/Maildir"
-            m.way = ("inject", "socket")[i // 8 % 2 ^ i % 2]
+            m.way = ("inject", "socket")[i // 10 % 2 ^ i % 2]
             out.append(m)
         return out
 
