@@ -29,11 +29,14 @@ def quickstart(h, *args, check=True):
 
 
 def state(h):
-    """What a careless run could change: every file but the build's."""
-    return h.run("find /etc /home /root /usr/sbin /usr/bin /usr/lib/sendmail "
-                 "/usr/local /var /service /command -xdev "
-                 "-not -path '/var/cache/*' -printf '%p %y %m %u %g %l %s\\n' "
-                 "2>/dev/null | sort").stdout
+    """What a careless run would change."""
+    out = h.run("{ find /etc /var/qmail /var/log /service /command "
+                 "/usr/local/bin -xdev; ls -d /home/* "
+                 "/usr/lib/sendmail /usr/sbin/* /usr/bin/*; } 2>/dev/null | "
+                 "sort | xargs stat -c '%n %f %U %G %s %Y'",
+                 check=False).stdout
+    assert "/usr/sbin/useradd " in out
+    return out
 
 
 def test_from_nothing_to_a_message_and_again(bare):
