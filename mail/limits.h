@@ -9,6 +9,9 @@
 
 #define ADDR_MAX 1002           /* an address; with its NUL 1003, as ever */
 #define ENVELOPE_MAX (64 << 20) /* all addresses of one message */
+#define ENVELOPE_RCPTS (1 << 20) /* recipients the queue takes at a time, count:
+                                 * routing may make each of them longer */
+#define QLIST_MAX (1 << 29)     /* recipients of a channel, routed */
 #define LINE_MAX_HDR 65536      /* one header field, folded lines included */
 #define HEADER_MAX (1 << 20)    /* a whole header that must be parsed */
 #define INJECT_HEADER_MAX (8 << 20) /* one that a local user writes: all of
@@ -31,6 +34,8 @@
 
 static_assert(QUEUE_OSSIFIED > QUEUE_DEATH,
     "the sweep must not touch a message that is being received");
+static_assert(QLIST_MAX >= ENVELOPE_MAX + ENVELOPE_RCPTS * 256,
+    "what the queue takes can be routed");
 static_assert(REPORT_LOCAL_MAX < REPORT_MAX, "a report carries the words");
 static_assert(INJECT_HEADER_MAX / RCPT_MAX >= 128, "room for every recipient");
 static_assert(ADDR_MAX < CONTROL_LINE_MAX, "envnoathost and the like fit");

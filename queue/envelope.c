@@ -7,6 +7,8 @@
 enum qx
 envelope_check(const char *s, size_t n, size_t *n_out)
 {
+	size_t records = 0;
+
 	for (size_t i = 0; i < n;) {
 		size_t len = bytes_chr(s + i, n - i, '\0');
 
@@ -20,6 +22,8 @@ envelope_check(const char *s, size_t n, size_t *n_out)
 			return QX_PROTO;
 		if (len - 1 > ADDR_MAX)
 			return QX_ADDR_LONG;
+		if (records++ > ENVELOPE_RCPTS)         /* F is one of them */
+			return QX_REFUSED;
 		i += len + 1;
 	}
 	return QX_READ;

@@ -10,7 +10,7 @@
 /* Untrusted bytes.  QX_OK: *n_out is the length without the end mark; what
  * follows the mark is ignored, as it always was.  QX_READ: it ends early (the
  * submitter gave up).  QX_PROTO: not an envelope.  QX_ADDR_LONG: an address
- * over ADDR_MAX. */
+ * over ADDR_MAX.  QX_REFUSED: more than ENVELOPE_RCPTS recipients. */
 __attribute__((warn_unused_result))
 enum qx envelope_check(const char *bytes, size_t n, size_t *n_out);
 

@@ -30,39 +30,43 @@ create_named(const char *name)
 enum qx
 qmsg_create(struct qmsg *m)
 {
-	char tmp[64];
-	struct stat st;
-	struct qpath path;
+	enum qx x = QX_PIDFILE;
 
 	*m = (struct qmsg){.fd = -1};
-	for (unsigned i = 1; i <= CREATE_TRIES && m->fd < 0; i++) {
+	for (unsigned i = 1; i <= CREATE_TRIES; i++) {
+		char tmp[64];
+		struct stat st;
+
 		(void)snprintf(tmp, sizeof tmp, "pid/%ld.%lld.%u",
 		    (long)getpid(), (long long)clock_wall(), i);
 		m->fd = create_named(tmp);
-		if (m->fd < 0 && errno != EEXIST)
-			break;
-	}
-	if (m->fd < 0)
-		return QX_PIDFILE;
-	if (fstat(m->fd, &st) < 0) {
-		(void)unlink(tmp);
-		(void)close(m->fd);
+		if (m->fd < 0 && errno == EEXIST)
+			continue;
+		if (m->fd < 0)
+			return x;
+		if (fstat(m->fd, &st) == 0) {
+			m->id = st.st_ino;
+			if (renameat2(AT_FDCWD, tmp, AT_FDCWD,
+			    qpath_split("mess", m->id).s, RENAME_NOREPLACE) ==
+			    0) {
+				m->stage = QMSG_MESS;
+				hash_init(&m->sum, 0, 0);
+				return QX_OK;
+			}
+			x = QX_MESS;
+		}
+		/* The name is our inode number: if another file holds it, it
+		 * is not the file it says it is (a queue copied without
+		 * repair).  Ours stays in pid/ until it is swept, so that the
+		 * next try gets another number. */
+		if (x != QX_MESS || errno != EEXIST)
+			i = CREATE_TRIES;
+		if (i == CREATE_TRIES)
+			(void)unlink(tmp);
+		fd_close(m->fd);
 		m->fd = -1;
-		return QX_PIDFILE;
 	}
-	m->id = st.st_ino;
-	path = qpath_split("mess", m->id);
-	/* The name is our inode number: if another file holds it, it is not
-	 * the file it says it is (a queue copied without repair). */
-	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path.s, RENAME_NOREPLACE) < 0) {
-		(void)unlink(tmp);
-		(void)close(m->fd);
-		m->fd = -1;
-		return QX_MESS;
-	}
-	m->stage = QMSG_MESS;
-	hash_init(&m->sum, 0, 0);
-	return QX_OK;
+	return x;
 }
 
 enum qx
@@ -155,12 +159,21 @@ qmsg_publish(struct qmsg *m, uid_t uid, pid_t pid, const char *records,
 	return QX_OK;
 }
 
+/* Unlinked, its number would go to the next message at once, while qmail-todo
+ * may have read this envelope.  So the files stay: as S3, for the sweep, or
+ * for qmail-send, if it has them. */
+static void
+withdraw(const struct qmsg *m)
+{
+	(void)rename(qpath_flat("todo", m->id).s, qpath_flat("intd", m->id).s);
+}
+
 void
 qmsg_discard(struct qmsg *m)
 {
 	if (m->stage == QMSG_TODO)
-		(void)unlink(qpath_flat("todo", m->id).s);
-	if (m->stage != QMSG_NONE)
+		withdraw(m);
+	if (m->stage == QMSG_MESS)
 		(void)unlink(qpath_split("mess", m->id).s);
 	if (m->fd >= 0)
 		(void)close(m->fd);

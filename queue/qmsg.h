@@ -3,7 +3,8 @@
  * All paths are relative to HOME/queue, which is the working directory.  The
  * rename into todo/ made by qmsg_publish makes the message visible; it is
  * acknowledged only after a sync of the file system that follows
- * (qmsg_sync).  Until then everything is ours to remove. */
+ * (qmsg_sync).  Until the rename everything is ours to remove; from then on
+ * qmail-todo may know the message, and its number is not ours any more. */
 #ifndef QUEUE_QMSG_H
 #define QUEUE_QMSG_H
 
@@ -35,7 +36,8 @@ enum qx qmsg_body(struct qmsg *, const void *a, size_t na, const void *b,
 __attribute__((warn_unused_result))
 enum qx qmsg_publish(struct qmsg *, uid_t, pid_t, const char *records,
     size_t n);
-/* Back to S1: removes what this run made; todo first, mess last. */
+/* Back to S1, before it is published: removes what this run made.  Back to
+ * S3 afterwards: takes it out of todo/, the sweep removes the rest. */
 void qmsg_discard(struct qmsg *);
 /* Everything published is on the disk when it returns QX_OK: the messages,
  * the envelopes, and the directories that name them.  One syncfs. */

@@ -49,6 +49,7 @@
 #define GATHER_ROUNDS 8         /* looks for more before a sync */
 #define BATCH_MAX 1024          /* messages a sync */
 #define ENVELOPES_MAX ((size_t)256 << 20)       /* bytes held for all */
+#define ENVELOPES_UID_MAX (ENVELOPES_MAX / 4)   /* for one uid, when scarce */
 #define TICK_MS 60000           /* how often the idle are looked for */
 #define TRIGGER "lock/trigger"
 
@@ -211,7 +212,8 @@ client_refuse(struct client *c, enum qx code)
 {
 	int e = errno;
 
-	if (code != QX_PROTO && code != QX_ADDR_LONG && code != QX_TEMP)
+	if (code != QX_PROTO && code != QX_ADDR_LONG && code != QX_TEMP &&
+	    code != QX_READ && code != QX_REFUSED)
 		log_warn("submission of uid %lu pid %ld failed: %s: %s",
 		    (unsigned long)c->uid, (long)c->pid, qx_text((int)code),
 		    strerror(e));
@@ -261,6 +263,18 @@ body_bytes(struct client *c, const char *p, size_t n)
 	return x;
 }
 
+/* Looked at only when memory gets scarce. */
+static size_t
+uid_held(const struct service *sv, uid_t uid)
+{
+	size_t n = 0;
+
+	for (const struct client *c = sv->clients; c != NULL; c = c->next)
+		if (c->uid == uid)
+			n += c->envelope.len;
+	return n;
+}
+
 static enum qx
 envelope_bytes(struct client *c, const char *p, size_t n)
 {
@@ -268,8 +282,12 @@ envelope_bytes(struct client *c, const char *p, size_t n)
 
 	if (n > ENVELOPE_MAX - c->envelope.len)
 		return QX_ADDR_LONG;
-	if (n > ENVELOPES_MAX - sv->held)
+	if (n > ENVELOPES_MAX - sv->held ||
+	    (sv->held > ENVELOPES_MAX / 2 &&
+	    uid_held(sv, c->uid) > ENVELOPES_UID_MAX)) {
+		errno = ENOMEM;
 		return QX_NOMEM;
+	}
 	str_catb(&c->envelope, p, n);
 	sv->held += n;
 	return QX_OK;
@@ -304,7 +322,7 @@ part_end(struct client *c)
 }
 
 static enum qx
-length_byte(struct client *c, unsigned char b)
+length_byte(struct client *c, unsigned char b, bool last)
 {
 	c->length[c->nlength++] = b;
 	if (c->nlength < 4)
@@ -313,6 +331,10 @@ length_byte(struct client *c, unsigned char b)
 	c->left = (size_t)c->length[0] << 24 | (size_t)c->length[1] << 16 |
 	    (size_t)c->length[2] << 8 | c->length[3];
 	if (c->left > QSUBMIT_CHUNK_MAX)
+		return QX_PROTO;
+	/* Who says more does not wait for the answer: refused before the
+	 * message is published, for then it is too late. */
+	if (c->left == 0 && c->part == PART_ENVELOPE && !last)
 		return QX_PROTO;
 	return c->left == 0 ? part_end(c) : QX_OK;
 }
@@ -325,10 +347,8 @@ client_bytes(struct client *c, const char *p, size_t n)
 	while (n > 0 && x == QX_OK) {
 		size_t k;
 
-		if (c->part == PART_READY)
-			return QX_PROTO;        /* did not wait for the answer */
 		if (c->left == 0) {
-			x = length_byte(c, (unsigned char)*p++);
+			x = length_byte(c, (unsigned char)*p++, n == 1);
 			n--;
 			continue;
 		}
@@ -340,21 +360,6 @@ client_bytes(struct client *c, const char *p, size_t n)
 		n -= k;
 	}
 	return x;
-}
-
-static void
-unready(struct client *c)
-{
-	struct service *sv = c->sv;
-	struct client **at = &sv->ready;
-
-	while (*at != c)
-		at = &(*at)->next_ready;
-	*at = c->next_ready;
-	if (sv->ready_end == &c->next_ready)
-		sv->ready_end = at;
-	sv->nready--;
-	c->part = PART_BODY;
 }
 
 static void
@@ -379,11 +384,8 @@ client_ready(struct loop_watch *w, uint32_t got)
 		return;
 	}
 	x = client_bytes(c, c->sv->buf, (size_t)n);
-	if (x != QX_OK) {
-		if (c->part == PART_READY)
-			unready(c);
+	if (x != QX_OK)
 		client_refuse(c, x);
-	}
 }
 
 static void
@@ -486,7 +488,7 @@ commit(struct service *sv)
 		next = c->next_ready;
 		c->part = PART_BODY;
 		if (x != QX_OK) {
-			client_refuse(c, x);    /* discards the message */
+			client_refuse(c, x);    /* withdraws the message */
 			continue;
 		}
 		c->msg = (struct qmsg){.fd = -1};

@@ -10,6 +10,8 @@
 #include "queue/qmsg.h"
 
 #include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,6 +44,25 @@ static const struct {
 	{WIRE("Fa@x\0Tb@y"), QX_READ, 0},
 };
 
+/* As many as allowed, and one more. */
+static void
+test_recipients(void)
+{
+	const size_t len = 2 + 2 * (ENVELOPE_RCPTS + 1) + 1;
+	char *e = calloc(1, len);
+	size_t n;
+
+	assert_non_null(e);
+	e[0] = 'F';
+	for (size_t i = 0; i < ENVELOPE_RCPTS; i++)
+		e[2 + 2 * i] = 'T';
+	assert_int_equal(envelope_check(e, len, &n), QX_OK);
+	assert_int_equal(n, 2 + 2 * ENVELOPE_RCPTS);
+	e[2 + 2 * ENVELOPE_RCPTS] = 'T';
+	assert_int_equal(envelope_check(e, len, &n), QX_REFUSED);
+	free(e);
+}
+
 static void
 test_envelopes(void **state)
 {
@@ -64,6 +85,7 @@ test_envelopes(void **state)
 	big[3 + ADDR_MAX] = '\0';
 	assert_int_equal(envelope_check(big, ADDR_MAX + 4, &n),
 	    QX_ADDR_LONG);
+	test_recipients();
 }
 
 static char dir[] = "/tmp/test_queue.XXXXXX";
@@ -113,6 +135,15 @@ there(struct qpath p)
 }
 
 static void
+sweep(uint64_t id)
+{
+	char request[64];
+	int n = snprintf(request, sizeof request, "foop/%" PRIu64, id);
+
+	assert_int_equal(clean_request(request, (size_t)n), '+');
+}
+
+static void
 test_submission(void **state)
 {
 	struct qrecord rec = {0};
@@ -148,9 +179,12 @@ test_submission(void **state)
 	assert_int_equal(pwrite(fd, "X", 1, 3), 1);
 	assert_int_equal(qrecord_check_mess(fd, &rec), QRECORD_TORN);
 	assert_int_equal(close(fd), 0);
+	/* Visible, so somebody may know its number: it must not be free. */
 	qmsg_discard(&m);
 	assert_false(there(qpath_flat("todo", id)));
-	assert_false(there(qpath_split("mess", id)));
+	assert_true(there(qpath_flat("intd", id)));
+	assert_true(there(qpath_split("mess", id)));
+	sweep(id);
 	qrecord_free(&rec);
 	str_free(&todo);
 }
@@ -175,6 +209,7 @@ static void
 test_leftover_intd(void **state)
 {
 	struct qmsg m;
+	uint64_t id;
 	int fd;
 
 	(void)state;
@@ -182,8 +217,10 @@ test_leftover_intd(void **state)
 	fd = open(qpath_flat("intd", m.id).s, O_WRONLY | O_CREAT, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(close(fd), 0);
+	id = m.id;
 	assert_int_equal(qmsg_publish(&m, 0, 1, WIRE("F\0")), QX_OK);
 	qmsg_discard(&m);
+	sweep(id);
 }
 
 static void
@@ -193,6 +230,33 @@ touch(struct qpath p)
 
 	assert_true(fd >= 0);
 	assert_int_equal(close(fd), 0);
+}
+
+/* A foreign file has the name that is ours by number: another number. */
+static void
+test_number_taken(void **state)
+{
+	struct qmsg m;
+	glob_t left;
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(qmsg_create(&m), QX_OK);
+	id = m.id;
+	touch(qpath_flat("intd", 1));
+	qmsg_discard(&m);
+	assert_int_equal(rename("intd/1", qpath_split("mess", id).s), 0);
+	assert_int_equal(qmsg_create(&m), QX_OK);
+	assert_true(m.id != id);
+	assert_true(there(qpath_split("mess", id)));
+	qmsg_discard(&m);
+	assert_int_equal(unlink(qpath_split("mess", id).s), 0);
+	/* The file with the number that was taken waits for the sweep. */
+	if (glob("pid/*", 0, NULL, &left) == 0) {
+		for (size_t i = 0; i < left.gl_pathc; i++)
+			assert_int_equal(unlink(left.gl_pathv[i]), 0);
+		globfree(&left);
+	}
 }
 
 static void
@@ -297,6 +361,7 @@ main(void)
 		cmocka_unit_test(test_submission),
 		cmocka_unit_test(test_discard_before_publish),
 		cmocka_unit_test(test_leftover_intd),
+		cmocka_unit_test(test_number_taken),
 		cmocka_unit_test(test_clean_requests),
 		cmocka_unit_test(test_clean_answers_once),
 		cmocka_unit_test(test_clean_old),
