@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +77,19 @@ clean_old(int64_t now)
 {
 	clean_dir("pid", now);
 	clean_dir("intd", now);
+}
+
+int
+clean_lock(void)
+{
+	int fd = open("intd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -1;      /* and end */
+	return 0;
 }
 
 int

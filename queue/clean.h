@@ -9,6 +9,12 @@
 
 #include "lib/io.h"
 
+/* Waits until the qmail-clean before this one, which may have requests left
+ * in its pipe, has ended; until then nobody may count on what is there.  0, or
+ * -1 with errno.  Held for life: a lock on the directory intd, which is of
+ * qmailq alone. */
+__attribute__((warn_unused_result))
+int clean_lock(void);
 /* Until the end of input: 0.  100 when an answer cannot be written. */
 int clean_run(struct io *);
 /* One request without its NUL: the answer. */

@@ -7,6 +7,7 @@
 #include "mail/qpath.h"
 #include "queue/clean.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 int
@@ -20,6 +21,8 @@ main(int argc, char **argv)
 		die_usage("qmail-clean");
 	if (chdir(QUEUE_DIR) < 0)
 		die_sys(111, "unable to change to %s", QUEUE_DIR);
+	if (clean_lock() < 0)
+		die_sys(111, "unable to lock %s/intd", QUEUE_DIR);
 	io_init(&io, 0, 1, IO_FOREVER);
 	return clean_run(&io);
 }

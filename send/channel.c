@@ -16,10 +16,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define WORDS 64                /* reads: more than a pipe holds */
 #define RING_EXTRA 20           /* messages open at a time, beyond the slots */
 
 static const char *const name[CHANNELS] = {"local", "remote"};
@@ -192,10 +194,44 @@ report(struct send *s, struct channel *ch, unsigned delnum, struct str *text)
 }
 
 static void
+reports(struct channel *ch, const char *buf, size_t n)
+{
+	size_t used;
+
+	while (n > 0) {
+		enum spawn_status st = spawn_report_parse(&ch->report,
+		    ch->hello.wide, buf, n, &used);
+
+		buf += used;
+		n -= used;
+		if (st != SPAWN_DONE)
+			break;
+		report(ch->s, ch, ch->report.delnum, &ch->report.text);
+		spawn_report_next(&ch->report);
+	}
+}
+
+/* What it said before it went still counts. */
+static void
+last_words(struct channel *ch)
+{
+	struct pollfd p = {.fd = ch->in.fd, .events = POLLIN};
+	char buf[16384];
+	ssize_t n;
+
+	for (int i = 0; i < WORDS && ch->ready && poll(&p, 1, 0) > 0 &&
+	    (n = read(p.fd, buf, sizeof buf)) > 0; i++)
+		reports(ch, buf, (size_t)n);
+}
+
+static void
 channel_lost(struct channel *ch)
 {
 	struct send *s = ch->s;
 
+	if (ch->lost)
+		return;
+	last_words(ch);
 	log_warn("lost connection to %s; leaving", spawner[ch->number]);
 	str_catf(&s->log, "alert: lost connection to %s; leaving\n",
 	    spawner[ch->number]);
@@ -245,7 +281,7 @@ in_ready(struct loop_watch *w, uint32_t got)
 	struct channel *ch = w->owner;
 	char buf[16384];
 	ssize_t n = read(w->fd, buf, sizeof buf);
-	size_t at = 0, used;
+	size_t at = 0;
 
 	(void)got;
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -254,16 +290,7 @@ in_ready(struct loop_watch *w, uint32_t got)
 		channel_lost(ch);
 		return;
 	}
-	while (at < (size_t)n) {
-		enum spawn_status st = spawn_report_parse(&ch->report,
-		    ch->hello.wide, buf + at, (size_t)n - at, &used);
-
-		at += used;
-		if (st != SPAWN_DONE)
-			break;
-		report(ch->s, ch, ch->report.delnum, &ch->report.text);
-		spawn_report_next(&ch->report);
-	}
+	reports(ch, buf + at, (size_t)n - at);
 }
 
 void
@@ -299,12 +326,12 @@ out_ready(struct loop_watch *w, uint32_t got)
 {
 	struct channel *ch = w->owner;
 
-	if (got & LOOP_READ && !(got & LOOP_WRITE))
-		return;
-	if (ch->commands.len == 0)      /* it hung up */
-		channel_lost(ch);
-	else
+	/* A hang-up with nothing to say: the end of its reports will tell, or
+	 * the next command. */
+	if (got & LOOP_WRITE)
 		channel_flush(ch);
+	else
+		loop_del(&ch->s->loop, w);
 }
 
 int

@@ -56,7 +56,7 @@ hold(struct send *s, struct msg *m)
 	if (fd < 0)
 		return "unable to create its file in hold";
 	(void)close(fd);
-	m->held = true;
+	message_hold(s, m);
 	return NULL;
 }
 
@@ -77,13 +77,14 @@ release(struct send *s, struct msg *m)
 static const char *
 expire(struct send *s, struct msg *m)
 {
-	int64_t birth = clock_wall() - (int64_t)s->cfg.lifetime - 1;
+	uint64_t now = (uint64_t)clock_wall();
+	int64_t birth = s->cfg.lifetime < now ?
+	    (int64_t)(now - s->cfg.lifetime) - 1 : 0;
 
 	if (birth < m->birth) {
+		if (!m->fast && qfile_set_birth(m->id, birth) < 0)
+			return "unable to date its info";
 		m->birth = birth;
-		if (!m->fast && (message_load_sender(m) < 0 ||
-		    qfile_write_info(m->id, m->sender, birth) < 0))
-			return "unable to write its info";
 	}
 	message_due(s, m);
 	return NULL;
@@ -96,7 +97,7 @@ perform(struct send *s, const struct qctl_request *r, struct str *answer)
 	const char *why = NULL;
 
 	if (r->verb == QCTL_FLUSH) {
-		message_all_due(s);
+		s->alrm = true;
 		qctl_cat_answer(answer, true, "");
 		return;
 	}

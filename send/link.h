@@ -8,13 +8,18 @@
  *	p ID BIRTH BYTES QP UID NL NR   a message whose info, local, remote
  *	                                files stand already; then F sender
  *	b TOKEN                         everything that was written before
- *	                                `w TOKEN` was sent is on the disk
+ *	                                `w TOKEN` was sent is on the disk;
+ *	                                b 0, once and first: nobody who was
+ *	                                here before removes files any more
+ *	e ID                            nobody else knows it, do you?
  *
  * qmail-send to qmail-todo:
  *
  *	d ID            finished: forget it, have its files removed
  *	s ID            its info, local, remote files are written: sync, then
  *	                remove todo/ID
+ *	f ID            answers `e` when it does not: all it ever said about
+ *	                that number was said before
  *	w TOKEN         sync, then answer b TOKEN; tokens grow
  *	h               read the control files again
  *
@@ -31,7 +36,7 @@ struct link_msg {
 };
 
 void link_cat_msg(struct str *, const struct link_msg *);
-void link_cat_num(struct str *, char kind, uint64_t n); /* b d s w */
+void link_cat_num(struct str *, char kind, uint64_t n); /* b d e f s w */
 /* A record without its NUL; -1 with EPROTO. */
 __attribute__((warn_unused_result))
 int link_parse_msg(const char *rec, struct link_msg *out);

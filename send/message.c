@@ -22,6 +22,9 @@
 #include <unistd.h>
 
 #define SCAN_STEP 256           /* messages a turn of the loop, at start */
+#define LOADED_MAX ((size_t)256 << 20)  /* bytes of recipients in memory */
+#define LIST_WAIT 20            /* seconds until a large one is tried again */
+#define LIST_SMALL 65536        /* bytes that are read even then */
 
 /* ---- lists ---- */
 
@@ -69,7 +72,7 @@ wait_until(struct send *s, struct msg *m, int c, int64_t when)
 /* ---- passes ---- */
 
 static struct pass *
-pass_new(struct msg *m, int channel, struct str *text_take)
+pass_new(struct send *s, struct msg *m, int channel, struct str *text_take)
 {
 	struct pass *p = mem_alloc(1, sizeof *p);
 
@@ -77,6 +80,7 @@ pass_new(struct msg *m, int channel, struct str *text_take)
 	p->channel = channel;
 	p->text = *text_take;
 	*text_take = (struct str){0};
+	s->loaded += p->text.len;
 	for (size_t i = 0; i < p->text.len; i += strlen(p->text.s + i) + 1)
 		if (p->text.s[i] == 'T')
 			p->left++;
@@ -90,6 +94,7 @@ pass_drop(struct send *s, struct pass *p)
 	if (p->in_ring)
 		channel_ring_del(&s->ch[p->channel], p);
 	p->m->pass[p->channel] = NULL;
+	s->loaded -= p->text.len;
 	str_free(&p->text);
 	free(p);
 }
@@ -106,14 +111,22 @@ list_good(const struct str *text)
 	return true;
 }
 
+/* When the lists in memory are many or large, only small ones are read: who
+ * has large ones waits for others who have. */
+static size_t
+list_max(const struct send *s)
+{
+	return s->loaded > LOADED_MAX ? LIST_SMALL : QLIST_MAX;
+}
+
 static struct pass *
-pass_load(struct msg *m, int channel)
+pass_load(struct send *s, struct msg *m, int channel)
 {
 	struct str text = {0};
 
 	if (message_load_sender(m) < 0)
 		return NULL;
-	if (qfile_read_list(m->id, channel, &text) < 0) {
+	if (qfile_read_list(m->id, channel, list_max(s), &text) < 0) {
 		str_free(&text);
 		return NULL;
 	}
@@ -122,7 +135,7 @@ pass_load(struct msg *m, int channel)
 		errno = EPROTO;
 		return NULL;
 	}
-	return pass_new(m, channel, &text);
+	return pass_new(s, m, channel, &text);
 }
 
 int
@@ -172,15 +185,19 @@ msg_free(struct send *s, struct msg *m)
 	free(m);
 }
 
-void
+int
 message_arrive(struct send *s)
 {
 	const struct link_msg *a = &s->arriving;
 	const uint64_t n[CHANNELS] = {a->nlocal, a->nremote};
 	struct msg *m = send_msg(s, a->id);
 
+	if (m != NULL && a->kind == 'p' && !m->fast && m->birth == a->birth)
+		return 0;       /* the scan of info/ was faster */
 	if (m != NULL) {        /* the number was free: we have it wrong */
 		log_warn("message %" PRIu64 " arrived twice", a->id);
+		if (message_running(m) || m->bouncing)
+			return -1;
 		msg_free(s, m);
 	}
 	m = msg_new(s, a->id, a->birth);
@@ -197,10 +214,11 @@ message_arrive(struct send *s)
 		if (n[c] == 0)
 			continue;
 		if (m->fast)
-			(void)pass_new(m, c, &s->arriving_list[c]);
+			(void)pass_new(s, m, c, &s->arriving_list[c]);
 		fresh_add(&s->ch[c], m);
 	}
 	message_check(s, m);
+	return 0;
 }
 
 /* ---- start-up: what is in info/ ---- */
@@ -210,7 +228,7 @@ scan_one(struct send *s, uint64_t id)
 {
 	struct str sender = {0};
 	struct msg *m;
-	int64_t birth, due;
+	int64_t birth, due, now = clock_wall();
 
 	if (send_msg(s, id) != NULL ||
 	    access(qpath_flat("todo", id).s, F_OK) == 0)
@@ -231,9 +249,10 @@ scan_one(struct send *s, uint64_t id)
 	m->bounces = access(qpath_flat("bounce", id).s, F_OK) == 0;
 	for (int c = 0; c < CHANNELS; c++) {
 		if (qfile_get_due(id, c, &due) == 0)
-			wait_until(s, m, c, due);
+			wait_until(s, m, c, schedule_clamp(c, birth, now,
+			    RETRY_SYSTEM, due));
 		else if (errno != ENOENT)
-			wait_until(s, m, c, clock_wall() + RETRY_SYSTEM);
+			wait_until(s, m, c, now + RETRY_SYSTEM);
 	}
 	message_check(s, m);
 }
@@ -241,7 +260,8 @@ scan_one(struct send *s, uint64_t id)
 void
 message_scan_step(struct send *s)
 {
-	for (int i = 0; i < SCAN_STEP && s->scan_at < QUEUE_SPLIT; i++) {
+	for (int i = 0; s->begun && i < SCAN_STEP && s->scan_at < QUEUE_SPLIT;
+	    i++) {
 		const struct dirent *e;
 		uint64_t id;
 		char name[32];
@@ -317,7 +337,11 @@ message_admit(struct send *s, int c)
 			wait_until(s, m, c, now + 1);
 			continue;
 		}
-		p = m->pass[c] != NULL ? m->pass[c] : pass_load(m, c);
+		p = m->pass[c] != NULL ? m->pass[c] : pass_load(s, m, c);
+		if (p == NULL && errno == EFBIG && s->loaded > LOADED_MAX) {
+			wait_until(s, m, c, now + LIST_WAIT);
+			continue;
+		}
 		if (p == NULL) {
 			log_sys("unable to read %s of message %" PRIu64
 			    "; will try again", qfile_dir(c), m->id);
@@ -355,6 +379,7 @@ message_spill(struct send *s, struct msg *m)
 fail:
 	log_sys("unable to write files of message %" PRIu64
 	    "; keeping it in memory", m->id);
+	qfile_remove_info(m->id);       /* half of them, on a full disk */
 	return -1;
 }
 
@@ -379,6 +404,7 @@ message_fail(struct send *s, struct pass *p, size_t at, const char *text)
 	struct str par = {0};
 	int r;
 
+	m->failed = true;
 	bouncer_cat_text(&s->cfg.route, &par, p->text.s + at + 1, text);
 	r = qfile_append_bounce(m->id, &par);
 	str_free(&par);
@@ -479,7 +505,7 @@ message_pass_end(struct send *s, struct pass *p)
 static void
 finish(struct send *s, struct msg *m)
 {
-	if (!m->fast || m->bounces || m->held)
+	if (!m->fast || m->failed)
 		qfile_remove_all(m->id);
 	str_catf(&s->log, "end msg %" PRIu64 "\n", m->id);
 	send_tell_todo(s, 'd', m->id);
@@ -531,7 +557,46 @@ message_delete(struct send *s, struct msg *m)
 	message_check(s, m);
 }
 
-/* ---- schedules moved by people ---- */
+/* ---- schedules moved by people, and by clocks ---- */
+
+/* Recipients whose turn has not come: the pass ends with those that run. */
+void
+message_hold(struct send *s, struct msg *m)
+{
+	m->held = true;
+	for (int c = 0; c < CHANNELS; c++) {
+		struct pass *p = m->pass[c];
+
+		if (p == NULL || !p->in_ring)
+			continue;
+		channel_ring_del(&s->ch[c], p);
+		message_pass_end(s, p);
+	}
+}
+
+void
+message_clock_back(struct send *s)
+{
+	int64_t now = clock_wall();
+	size_t at = 0, n;
+	const char *key;
+	void *value;
+
+	while (map_next(&s->msgs, &at, &key, &n, &value)) {
+		struct msg *m = value;
+
+		for (int c = 0; c < CHANNELS; c++) {
+			int64_t due = schedule_clamp(c, m->birth, now,
+			    RETRY_SYSTEM, m->due[c]);
+
+			if (m->state[c] == CH_WAITING && due < m->due[c])
+				wait_until(s, m, c, due);
+		}
+	}
+	for (size_t i = 0; i < s->bounces.n; i++)
+		if (s->bounces.items[i].when > now)
+			s->bounces.items[i].when = now;
+}
 
 void
 message_due(struct send *s, struct msg *m)

@@ -86,11 +86,10 @@ qfile_write_list(uint64_t id, int channel, const struct str *records)
 }
 
 int
-qfile_read_list(uint64_t id, int channel, struct str *out)
+qfile_read_list(uint64_t id, int channel, size_t max, struct str *out)
 {
 	str_clear(out);
-	return fs_read(qpath_split(dirs[channel], id).s, out,
-	    (size_t)2 * ENVELOPE_MAX);
+	return fs_read(qpath_split(dirs[channel], id).s, out, max);
 }
 
 int
@@ -121,6 +120,15 @@ qfile_set_due(uint64_t id, int channel, int64_t due)
 }
 
 int
+qfile_set_birth(uint64_t id, int64_t birth)
+{
+	const struct timespec t[2] = {{.tv_nsec = UTIME_OMIT},
+	    {.tv_sec = birth}};
+
+	return utimensat(AT_FDCWD, qpath_split("info", id).s, t, 0);
+}
+
+int
 qfile_get_due(uint64_t id, int channel, int64_t *due)
 {
 	struct stat st;
@@ -136,11 +144,21 @@ qfile_append_bounce(uint64_t id, const struct str *text)
 {
 	int fd = open(qpath_flat("bounce", id).s,
 	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	struct stat st;
 
 	if (fd < 0)
 		return -1;
-	if (fd_write_all(fd, str_c(text), text->len) < 0) {
+	if (fstat(fd, &st) < 0) {
 		fd_close(fd);
+		return -1;
+	}
+	if (fd_write_all(fd, str_c(text), text->len) < 0) {
+		int e = errno;
+
+		/* Half a paragraph would be before the next one. */
+		(void)!ftruncate(fd, st.st_size);
+		(void)close(fd);
+		errno = e;
 		return -1;
 	}
 	return close(fd);
@@ -163,6 +181,12 @@ qfile_remove_all(uint64_t id)
 {
 	(void)remove_file(qpath_flat(QCTL_HOLD_DIR, id).s);
 	(void)remove_file(qpath_flat("bounce", id).s);
+	qfile_remove_info(id);
+}
+
+void
+qfile_remove_info(uint64_t id)
+{
 	for (int c = 0; c < CHANNELS; c++)
 		(void)remove_file(qpath_split(dirs[c], id).s);
 	(void)remove_file(qpath_split("info", id).s);

@@ -21,20 +21,27 @@ QFILE_CHECK int qfile_write_info(uint64_t id, const char *sender,
 /* *sender is replaced.  EPROTO when the file is not one. */
 QFILE_CHECK int qfile_read_info(uint64_t id, struct str *sender,
     int64_t *birth);
-/* local/S/N or remote/S/N as it is: T and D records. */
+/* local/S/N or remote/S/N as it is: T and D records; read at most max bytes,
+ * EFBIG when there are more. */
 QFILE_CHECK int qfile_write_list(uint64_t id, int channel,
     const struct str *records);
-QFILE_CHECK int qfile_read_list(uint64_t id, int channel, struct str *out);
+QFILE_CHECK int qfile_read_list(uint64_t id, int channel, size_t max,
+    struct str *out);
 /* Turns the T at offset into a D. */
 QFILE_CHECK int qfile_mark(uint64_t id, int channel, uint64_t offset);
 /* Next attempt, as the mtime of the list. */
 QFILE_CHECK int qfile_set_due(uint64_t id, int channel, int64_t due);
 /* 0 and the mtime; -1, ENOENT when the channel has nothing left. */
 QFILE_CHECK int qfile_get_due(uint64_t id, int channel, int64_t *due);
+/* The mtime of info/S/N. */
+QFILE_CHECK int qfile_set_birth(uint64_t id, int64_t birth);
+/* All of it or nothing, unless the disk refuses even that. */
 QFILE_CHECK int qfile_append_bounce(uint64_t id, const struct str *text);
 
 /* Removes what is there of the four (and hold/N), info last. */
 void qfile_remove_all(uint64_t id);
+/* Of info/S/N, local/S/N, remote/S/N alone. */
+void qfile_remove_info(uint64_t id);
 QFILE_CHECK int qfile_remove_list(uint64_t id, int channel);
 
 #endif

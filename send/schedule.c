@@ -30,6 +30,17 @@ schedule_next(int channel, int64_t birth, int64_t now)
 	return birth + (int64_t)(n * n);
 }
 
+int64_t
+schedule_clamp(int channel, int64_t birth, int64_t now, int64_t retry,
+    int64_t due)
+{
+	int64_t last = schedule_next(channel, birth, now);
+
+	if (last < now + retry)
+		last = now + retry;
+	return due < last ? due : last;
+}
+
 bool
 schedule_dying(int64_t birth, int64_t now, uint64_t lifetime)
 {

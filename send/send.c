@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define SLEEP_MAX 86400         /* seconds */
+#define CLOCK_STEP 60           /* seconds: less is somebody adjusting it */
 #define LEAVE_MS 20000          /* for the last barrier */
 
 struct msg *
@@ -54,7 +55,6 @@ todo_lost(struct send *s)
 static int
 arriving_record(struct send *s, const char *rec)
 {
-	struct link_msg *a = &s->arriving;
 	bool first = !s->arriving_on;
 	int c;
 
@@ -75,15 +75,13 @@ arriving_record(struct send *s, const char *rec)
 	if (--s->arriving_left > 0)
 		return 0;
 	s->arriving_on = false;
-	message_arrive(s);
-	a->kind = '\0';
-	return 0;
+	return message_arrive(s);
 }
 
 static int
 from_todo(struct send *s, const char *rec)
 {
-	uint64_t token;
+	uint64_t n;
 
 	if (s->arriving_left > 0)
 		return arriving_record(s, rec);
@@ -96,9 +94,17 @@ from_todo(struct send *s, const char *rec)
 		    s->arriving.nlocal + s->arriving.nremote : 0);
 		return 0;
 	case 'b':
-		if (link_parse_num(rec, &token) < 0)
+		if (link_parse_num(rec, &n) < 0)
 			return -1;
-		message_barrier(s, token);
+		s->begun = true;
+		if (n > 0)
+			message_barrier(s, n);
+		return 0;
+	case 'e':
+		if (link_parse_num(rec, &n) < 0)
+			return -1;
+		if (send_msg(s, n) == NULL)
+			send_tell_todo(s, 'f', n);
 		return 0;
 	default:
 		return -1;
@@ -124,7 +130,7 @@ todo_ready(struct loop_watch *w, uint32_t got)
 	while ((end = bytes_chr(s->in_todo.s + used, s->in_todo.len - used,
 	    '\0')) < s->in_todo.len - used) {
 		if (from_todo(s, s->in_todo.s + used) < 0) {
-			log_warn("unable to understand qmail-todo");
+			log_warn("unable to go on with what qmail-todo says");
 			todo_lost(s);
 			return;
 		}
@@ -236,17 +242,39 @@ log_flush(struct send *s)
 
 /* ---- the loop ---- */
 
+static bool
+scanning(const struct send *s)
+{
+	return s->scan_at < QUEUE_SPLIT && !s->exiting;
+}
+
+/* Times to come are of the clock on the wall.  When that goes back, they are
+ * further away than anybody meant. */
+static void
+watch_clock(struct send *s)
+{
+	int64_t ahead = clock_wall() - clock_mono_ms() / 1000;
+
+	if (s->clock_ahead - ahead >= CLOCK_STEP) {
+		log_warn("the clock went back %" PRId64 " seconds",
+		    s->clock_ahead - ahead);
+		message_clock_back(s);
+	}
+	s->clock_ahead = ahead;
+}
+
 static void
 turn(struct send *s)
 {
 	if (s->hup)
 		reread(s);
-	if (s->alrm) {
+	if (scanning(s))
+		message_scan_step(s);
+	if (s->alrm && !scanning(s)) {  /* also what the scan will find */
 		s->alrm = false;
 		message_all_due(s);
 	}
-	if (s->scan_at < QUEUE_SPLIT && !s->exiting)
-		message_scan_step(s);
+	watch_clock(s);
 	for (int c = 0; c < CHANNELS; c++)
 		channel_start_some(s, c);
 	bouncer_start_some(s, clock_wall());
@@ -263,9 +291,9 @@ sleep_ms(const struct send *s)
 	int64_t now = clock_wall(), until = now + SLEEP_MAX;
 	struct heap_item it;
 
-	if (s->scan_at < QUEUE_SPLIT && !s->exiting)
+	if (scanning(s) && s->begun)
 		return 0;
-	if (s->hup || s->alrm)
+	if (s->hup || (s->alrm && !scanning(s)))
 		return 0;
 	for (int c = 0; c < CHANNELS; c++)
 		if (s->ch[c].used < channel_limit(s, c) &&
@@ -292,11 +320,12 @@ leave(struct send *s)
 
 	message_save_all(s);
 	todo_flush(s);
-	while (s->from_todo.on && s->token_done < s->token &&
-	    clock_mono_ms() < until)
+	while (s->from_todo.on && clock_mono_ms() < until &&
+	    (s->token_done < s->token || s->to_todo.len > 0)) {
 		if (loop_run(&s->loop, 1000) < 0)
 			break;
-	todo_flush(s);
+		todo_flush(s);
+	}
 	log_flush(s);
 	if (s->token_done < s->token)
 		log_warn("leaving without the last sync; some mail may be "
@@ -366,6 +395,7 @@ send_run(const struct send_fds *fds)
 
 	s->log_fd = fds->log;
 	s->status_changed = true;
+	s->clock_ahead = clock_wall() - clock_mono_ms() / 1000;
 	if (start(s, fds) < 0)
 		return 111;
 	while (!s->exiting || deliveries_running(s) || bouncer_busy(s)) {

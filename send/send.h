@@ -59,6 +59,7 @@ struct msg {
 	unsigned barriers;      /* failure marks not yet on the disk */
 	bool fast;              /* lives in todo/, has no files of ours */
 	bool held, deleted, bounces, bouncing;
+	bool failed;            /* bounce/N was written to, even if in vain */
 };
 
 struct slot {
@@ -120,13 +121,18 @@ struct send {
 	DIR *scan;
 	int scan_at;                    /* split of info; QUEUE_SPLIT: done */
 	uint64_t deliveries;            /* counter for the log */
+	bool begun;                     /* the queue is ours: scan it */
 	bool status_changed, exiting, lost, hup, alrm;
+	size_t loaded;                  /* bytes of text of all passes */
+	int64_t clock_ahead;            /* clock_wall less clock_mono, seconds */
 	struct ctl *ctl;
 	struct str scratch;
 };
 
 /* message.c */
-void message_arrive(struct send *);             /* from s->arriving* */
+/* From s->arriving*.  -1: it cannot be, and this process must start anew. */
+__attribute__((warn_unused_result))
+int message_arrive(struct send *);
 void message_scan_step(struct send *);          /* at start: info/ */
 struct pass *message_admit(struct send *, int channel); /* NULL: nothing due */
 void message_pass_end(struct send *, struct pass *);    /* if it is one */
@@ -137,6 +143,8 @@ int message_fail(struct send *, struct pass *, size_t at, const char *text);
 void message_barrier(struct send *, uint64_t token);
 void message_check(struct send *, struct msg *);        /* finished? */
 void message_all_due(struct send *);
+void message_clock_back(struct send *);         /* no due too far away */
+void message_hold(struct send *, struct msg *); /* what is in memory of it */
 void message_due(struct send *, struct msg *);
 __attribute__((warn_unused_result))
 int message_spill(struct send *, struct msg *);

@@ -8,7 +8,6 @@
 #include "mail/limits.h"
 #include "mail/qpath.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,12 +34,12 @@ sweep_due(const struct sweep *s)
 	return s->due;
 }
 
-static bool
-leftover(int dirfd_at, const char *name, uint64_t id, int64_t now)
+bool
+sweep_leftover(uint64_t id, int64_t now)
 {
 	struct stat st;
 
-	if (fstatat(dirfd_at, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (lstat(qpath_split("mess", id).s, &st) < 0 ||
 	    st.st_atim.tv_sec + QUEUE_OSSIFIED >= now)
 		return false;
 	return access(qpath_flat("todo", id).s, F_OK) < 0 &&
@@ -81,7 +80,7 @@ sweep_step(struct sweep *s, void (*found)(void *, uint64_t), void *arg)
 			s->dir = NULL;
 			s->at++;
 		} else if (qpath_parse(e->d_name, &id) &&
-		    leftover(dirfd(s->dir), e->d_name, id, now)) {
+		    sweep_leftover(id, now)) {
 			found(arg, id);
 		}
 	}

@@ -16,6 +16,8 @@ struct sweep {
 	int64_t due;            /* clock_mono_ms */
 };
 
+/* Is mess/S/N of an id old, and without todo/N and info/S/N? */
+bool sweep_leftover(uint64_t id, int64_t now);
 void sweep_init(struct sweep *);
 bool sweep_busy(const struct sweep *);
 int64_t sweep_due(const struct sweep *);

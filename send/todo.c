@@ -9,7 +9,9 @@
  *	SPILLED    info, local, remote are written; todo/ID goes after a sync
  *	CLEANING   qmail-clean was asked to remove it; SEEN_AGAIN: and meanwhile
  *	           somebody said there is a new one of that number
- *	BAD        not understood; left for the administrator
+ *
+ * Nothing is looked at before qmail-clean has answered once: it does so when
+ * the one before it, which may have had requests left, has ended.
  *
  * Syncs: one for all 's' and 'w' that came within SYNC_DELAY_MS; it is on
  * nobody's way.  qmail-send and qmail-clean are trusted; lock/trigger is
@@ -40,14 +42,17 @@
 
 #define TRIGGER "lock/trigger"
 #define FAST_RCPTS 64           /* more recipients go through files */
+#define FAST_BYTES 16384        /* so do more bytes of them */
 #define FAST_WINDOW 10000       /* messages qmail-send may hold in memory */
+#define CLEAN_WINDOW 1024       /* requests without an answer: with more, both
+                                 * pipes could be full, and both ends wait */
 #define SCAN_STEP 64            /* entries a turn of the loop */
 #define SCAN_EVERY 1500         /* seconds */
 #define SCAN_RETRY 123          /* seconds, after a failure */
 #define SYNC_DELAY_MS 50        /* lets more share the sync */
 #define OUT_MAX 65536           /* bytes buffered for a peer before a write */
 
-enum state { FAST = 1, SPILLED, CLEANING, SEEN_AGAIN, BAD };
+enum state { FAST = 1, SPILLED, CLEANING, SEEN_AGAIN };
 
 struct request {
 	char kind;              /* 'd' done/, 't' todo/, 'f' foop/ */
@@ -56,7 +61,7 @@ struct request {
 
 struct requests {
 	struct request *v;
-	size_t n, cap, head;
+	size_t n, cap, head, sent;      /* head <= sent <= n */
 };
 
 struct todo {
@@ -81,6 +86,8 @@ struct todo {
 	struct sweep sweep;
 	struct str bytes, address, list[CHANNELS];      /* scratch */
 	struct qrecord rec;
+	bool begun;                     /* nobody else removes files */
+	bool deaf;                      /* qmail-send reads no more */
 	bool ended, lost;
 };
 
@@ -129,27 +136,46 @@ requests_take(struct requests *r, struct request *out)
 		return false;
 	*out = r->v[r->head++];
 	if (r->head == r->n)
-		r->head = r->n = 0;
+		r->head = r->n = r->sent = 0;
 	return true;
-}
-
-static void
-flush_out(struct todo *t, struct str *out, int fd)
-{
-	if (out->len > 0 && fd_write_all(fd, out->s, out->len) < 0)
-		t->lost = true;
-	str_clear(out);
 }
 
 static void
 ask_clean(struct todo *t, char kind, uint64_t id)
 {
-	str_cats(&t->to_clean, kind == 'd' ? "done/" : kind == 't' ? "todo/" :
-	    "foop/");
-	str_catu(&t->to_clean, id);
-	str_catc(&t->to_clean, '\0');
 	requests_put(&t->asked, kind, id);
 	set_state(t, id, CLEANING);
+}
+
+static void
+flush_clean(struct todo *t)
+{
+	struct requests *r = &t->asked;
+
+	for (; r->sent < r->n && r->sent - r->head < CLEAN_WINDOW; r->sent++) {
+		char kind = r->v[r->sent].kind;
+
+		str_cats(&t->to_clean, kind == 'd' ? "done/" :
+		    kind == 't' ? "todo/" : "foop/");
+		str_catu(&t->to_clean, r->v[r->sent].id);
+		str_catc(&t->to_clean, '\0');
+	}
+	if (t->to_clean.len > 0 && fd_write_all(t->fds.to_clean,
+	    t->to_clean.s, t->to_clean.len) < 0) {
+		log_sys("unable to write to qmail-clean");
+		t->lost = true;
+	}
+	str_clear(&t->to_clean);
+}
+
+/* When it has ended, what it said before is still read, up to its end. */
+static void
+flush_send(struct todo *t)
+{
+	if (t->to_send.len > 0 && !t->deaf && fd_write_all(t->fds.to_send,
+	    t->to_send.s, t->to_send.len) < 0)
+		t->deaf = true;
+	str_clear(&t->to_send);
 }
 
 static void entry(struct todo *, uint64_t id, bool old);
@@ -171,13 +197,15 @@ clean_answer(struct todo *t, char c)
 		t->again_at = clock_mono_ms() + SCAN_RETRY * 1000;
 		return;
 	}
-	if (state_of(t, r.id) == SEEN_AGAIN) {
+	if (state_of(t, r.id) == SEEN_AGAIN && !t->ended) {
 		forget(t, r.id);
 		entry(t, r.id, false);
-	} else if (state_of(t, r.id) == CLEANING) {
+	} else if (state_of(t, r.id) >= CLEANING) {
 		forget(t, r.id);
 	}
 }
+
+static void begin(struct todo *);
 
 static void
 clean_ready(struct loop_watch *w, uint32_t got)
@@ -192,7 +220,10 @@ clean_ready(struct loop_watch *w, uint32_t got)
 		t->lost = true;
 	}
 	for (ssize_t i = 0; i < n; i++)
-		clean_answer(t, buf[i]);
+		if (t->begun)
+			clean_answer(t, buf[i]);
+		else
+			begin(t);
 }
 
 static void
@@ -245,6 +276,7 @@ garbage(struct todo *t, uint64_t id, const char *why)
 {
 	log_warn("removing todo/%llu: %s; it was never acknowledged",
 	    (unsigned long long)id, why);
+	qfile_remove_all(id);
 	ask_clean(t, 'd', id);
 }
 
@@ -322,14 +354,14 @@ envelope_good(struct todo *t, uint64_t id, int64_t *birth)
 	default:
 		log_warn("unable to understand todo/%llu; leaving it alone",
 		    (unsigned long long)id);
-		set_state(t, id, BAD);
 		return false;
 	}
 }
 
 /* Sorts the recipients into t->list as L/R records for qmail-send (kind true)
- * or T records for files; counts them. */
-static void
+ * or T records for files; counts them.  -1: names in control/ made them too
+ * long. */
+static int
 route(struct todo *t, bool files, uint64_t n[CHANNELS])
 {
 	for (int c = 0; c < CHANNELS; c++) {
@@ -345,7 +377,13 @@ route(struct todo *t, bool files, uint64_t n[CHANNELS])
 		    c == CHANNEL_LOCAL ? 'L' : 'R');
 		str_catb(&t->list[c], t->address.s, t->address.len + 1);
 		n[c]++;
+		if (t->list[c].len > QLIST_MAX) {
+			str_free(&t->list[c]);
+			errno = EFBIG;
+			return -1;
+		}
 	}
+	return 0;
 }
 
 static int
@@ -363,7 +401,8 @@ write_files(struct todo *t, uint64_t id, int64_t birth)
 static void
 pass_on(struct todo *t, uint64_t id, int64_t birth, uint64_t size)
 {
-	bool fast = t->rec.nrcpt <= FAST_RCPTS && t->nfast < FAST_WINDOW;
+	bool fast = t->rec.nrcpt <= FAST_RCPTS && t->nfast < FAST_WINDOW &&
+	    t->rec.rcpts.len <= FAST_BYTES;
 	uint64_t n[CHANNELS];
 	struct link_msg m = {.kind = fast ? 'm' : 'p', .id = id,
 	    .birth = birth, .bytes = size, .qp = (uint64_t)t->rec.pid,
@@ -371,16 +410,16 @@ pass_on(struct todo *t, uint64_t id, int64_t birth, uint64_t size)
 
 	/* Of an earlier life of this message, or of this number. */
 	qfile_remove_all(id);
-	route(t, !fast, n);
-	m.nlocal = n[CHANNEL_LOCAL];
-	m.nremote = n[CHANNEL_REMOTE];
-	if (!fast && write_files(t, id, birth) < 0) {
+	if (route(t, !fast, n) < 0 ||
+	    (!fast && write_files(t, id, birth) < 0)) {
 		log_sys("unable to preprocess message %llu; will try again",
 		    (unsigned long long)id);
 		qfile_remove_all(id);
 		scan_later(t, SCAN_RETRY);
 		return;
 	}
+	m.nlocal = n[CHANNEL_LOCAL];
+	m.nremote = n[CHANNEL_REMOTE];
 	link_cat_msg(&t->to_send, &m);
 	str_catc(&t->to_send, 'F');
 	str_catb(&t->to_send, str_c(&t->rec.sender), t->rec.sender.len + 1);
@@ -392,7 +431,7 @@ pass_on(struct todo *t, uint64_t id, int64_t birth, uint64_t size)
 		add_spilled(t, id);
 	}
 	if (t->to_send.len >= OUT_MAX)
-		flush_out(t, &t->to_send, t->fds.to_send);
+		flush_send(t);
 }
 
 static void
@@ -401,6 +440,8 @@ entry(struct todo *t, uint64_t id, bool old)
 	int64_t birth;
 	uint64_t size;
 
+	if (t->deaf)
+		return;
 	switch (state_of(t, id)) {
 	case CLEANING:
 		set_state(t, id, SEEN_AGAIN);
@@ -408,7 +449,6 @@ entry(struct todo *t, uint64_t id, bool old)
 	case FAST:
 	case SPILLED:
 	case SEEN_AGAIN:
-	case BAD:
 		return;
 	default:
 		break;
@@ -510,6 +550,10 @@ from_send(struct todo *t, const char *rec)
 	case 's':
 		add_spilled(t, n);
 		return 0;
+	case 'f':
+		if (state_of(t, n) == 0 && sweep_leftover(n, clock_wall()))
+			ask_clean(t, 'f', n);
+		return 0;
 	case 'w':
 		t->token = n;
 		want_sync(t);
@@ -534,7 +578,10 @@ send_ready(struct loop_watch *w, uint32_t got)
 		return;
 	}
 	if (n < 0) {
-		t->lost = errno != EINTR && errno != EAGAIN;
+		if (errno != EINTR && errno != EAGAIN) {
+			log_sys("unable to read from qmail-send");
+			t->lost = true;
+		}
 		return;
 	}
 	str_catb(&t->in_send, buf, (size_t)n);
@@ -573,13 +620,15 @@ sync_now(struct todo *t)
 
 /* ---- sweeping ---- */
 
+/* qmail-send may have finished it just now, with `d` still on its way: then
+ * the number could be another message's when that is read.  So it is asked. */
 static void
 swept(void *arg, uint64_t id)
 {
 	struct todo *t = arg;
 
 	if (state_of(t, id) == 0)
-		ask_clean(t, 'f', id);
+		link_cat_num(&t->to_send, 'e', id);
 }
 
 static int64_t
@@ -593,6 +642,8 @@ turn(struct todo *t)
 {
 	int64_t now = clock_mono_ms();
 
+	if (!t->begun)
+		return;
 	if (t->scan != NULL || t->scan_again || now >= t->scan_at)
 		scan_step(t);
 	if (t->sync_at != 0 && now >= t->sync_at)
@@ -600,8 +651,8 @@ turn(struct todo *t)
 	if (t->again_at != 0 && now >= t->again_at)
 		ask_again(t);
 	sweep_step(&t->sweep, swept, t);
-	flush_out(t, &t->to_send, t->fds.to_send);
-	flush_out(t, &t->to_clean, t->fds.to_clean);
+	flush_send(t);
+	flush_clean(t);
 }
 
 static int64_t
@@ -609,6 +660,8 @@ sleep_ms(const struct todo *t)
 {
 	int64_t at, now = clock_mono_ms();
 
+	if (!t->begun)
+		return -1;
 	if (t->scan != NULL || t->scan_again || sweep_busy(&t->sweep))
 		return 0;
 	at = min_at(t->scan_at, t->sync_at);
@@ -626,21 +679,29 @@ watch(struct todo *t, struct loop_watch *w, int fd,
 	return loop_add(&t->loop, w);
 }
 
+static void
+begin(struct todo *t)
+{
+	/* Read and write, so that it never is at its end. */
+	int fd = open(TRIGGER, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 || watch(t, &t->trigger, fd, trigger_ready) < 0) {
+		log_sys("unable to open %s", TRIGGER);
+		t->lost = true;
+		return;
+	}
+	t->begun = true;
+	link_cat_num(&t->to_send, 'b', 0);
+}
+
 static int
 start(struct todo *t)
 {
-	/* Read and write, so that it never is at its end. */
-	int trigger = open(TRIGGER, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	if (trigger < 0) {
-		log_sys("unable to open %s", TRIGGER);
-		return -1;
-	}
 	t->dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->dir < 0 || loop_init(&t->loop) < 0 ||
 	    watch(t, &t->from_send, t->fds.from_send, send_ready) < 0 ||
 	    watch(t, &t->from_clean, t->fds.from_clean, clean_ready) < 0 ||
-	    watch(t, &t->trigger, trigger, trigger_ready) < 0) {
+	    fd_write_all(t->fds.to_clean, "", 1) < 0) {
 		log_sys("unable to start");
 		return -1;
 	}
@@ -663,7 +724,9 @@ todo_run(const struct todo_fds *fds)
 		if (t->lost || loop_run(&t->loop, sleep_ms(t)) < 0)
 			t->lost = true;
 	}
-	if (t->ended)
-		flush_out(t, &t->to_clean, t->fds.to_clean);
+	while (t->ended && !t->lost && t->asked.head < t->asked.n) {
+		flush_clean(t);
+		clean_ready(&t->from_clean, LOOP_READ);
+	}
 	return t->lost ? 111 : 0;
 }

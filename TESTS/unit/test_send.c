@@ -179,6 +179,29 @@ test_schedule(void **state)
 	assert_false(schedule_dying(b, b - 5, 604800));
 }
 
+/* Nothing the schedule itself says is changed; what is further away is. */
+static void
+test_clamp(void **state)
+{
+	(void)state;
+	for (int c = 0; c < CHANNELS; c++)
+		for (int64_t then = 1000; then < 700000; then += 7777) {
+			int64_t due = schedule_next(c, 1000, then);
+
+			assert_int_equal(schedule_clamp(c, 1000, then, 123,
+			    due), due);
+			assert_int_equal(schedule_clamp(c, 1000, then + 5000,
+			    123, due), due);
+		}
+	assert_int_equal(schedule_clamp(CHANNEL_LOCAL, 1000, 1000, 123,
+	    99999999), 1123);
+	assert_int_equal(schedule_clamp(CHANNEL_REMOTE, 1000, 1000, 123,
+	    99999999), 1400);
+	/* Born in what is the future now. */
+	assert_int_equal(schedule_clamp(CHANNEL_REMOTE, 5000, 1000, 123,
+	    5400), 1400);
+}
+
 static void
 test_link(void **state)
 {
@@ -236,6 +259,7 @@ main(void)
 		cmocka_unit_test(test_unreadable_keeps_old),
 		cmocka_unit_test(test_verp),
 		cmocka_unit_test(test_schedule),
+		cmocka_unit_test(test_clamp),
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_bounce_text),
 	};
