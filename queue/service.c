@@ -51,6 +51,7 @@
 #define ENVELOPES_MAX ((size_t)256 << 20)       /* bytes held for all */
 #define ENVELOPES_UID_MAX (ENVELOPES_MAX / 4)   /* for one uid, when scarce */
 #define TICK_MS 60000           /* how often the idle are looked for */
+#define SOON_MS 1000            /* after what failed is tried again */
 #define TRIGGER "lock/trigger"
 
 enum part { PART_BODY, PART_ENVELOPE, PART_READY };
@@ -81,6 +82,7 @@ struct service {
 	struct map per_uid;             /* uid -> count */
 	int trigger;
 	bool trigger_scan;              /* a notice was lost: ask for a scan */
+	int64_t tick_at;                /* clock_mono_ms */
 	bool ending;
 	char buf[READ_SIZE];
 };
@@ -445,7 +447,8 @@ listener_ready(struct loop_watch *w, uint32_t got)
 			if (errno != EAGAIN && errno != EINTR &&
 			    errno != ECONNABORTED) {
 				log_sys("unable to accept a submission");
-				loop_want(&sv->loop, w, 0);     /* next tick */
+				loop_want(&sv->loop, w, 0);
+				sv->tick_at = clock_mono_ms() + SOON_MS;
 			}
 			return;
 		}
@@ -518,6 +521,7 @@ tick(struct service *sv)
 		loop_want(&sv->loop, &sv->listener, LOOP_READ);
 	if (sv->trigger_scan)
 		sv->trigger_scan = !trigger_write(sv, "", 1);
+	sv->tick_at = now + TICK_MS;
 }
 
 static void
@@ -534,13 +538,11 @@ end_all(struct service *sv)
 static int
 serve(struct service *sv)
 {
-	int64_t next_tick = clock_mono_ms() + TICK_MS;
-
 	while (!sv->ending) {
-		int64_t wait = next_tick - clock_mono_ms();
+		int64_t wait = sv->tick_at - clock_mono_ms();
 
-		if (sv->trigger_scan && wait > 1000)
-			wait = 1000;
+		if (sv->trigger_scan && wait > SOON_MS)
+			wait = SOON_MS;
 		if (loop_run(&sv->loop, wait > 0 ? wait : 0) < 0)
 			return -1;
 		for (int i = 0; i < GATHER_ROUNDS && sv->nready > 0 &&
@@ -554,10 +556,8 @@ serve(struct service *sv)
 		}
 		if (sv->nready > 0)
 			commit(sv);
-		if (sv->trigger_scan || clock_mono_ms() >= next_tick) {
+		if (sv->trigger_scan || clock_mono_ms() >= sv->tick_at)
 			tick(sv);
-			next_tick = clock_mono_ms() + TICK_MS;
-		}
 	}
 	return 0;
 }
