@@ -13,6 +13,7 @@
 #include "local/mbox.h"
 #include "local/program.h"
 #include "local/relay.h"
+#include "mail/limits.h"
 #include "mail/qx.h"
 #include "mail/quote.h"
 
@@ -94,16 +95,36 @@ enter_home(const struct delivery *d, struct str *words)
 	return DELIVERY_OK;
 }
 
-/* Does the header have exactly this line?  Memory stays bounded however long
- * a line is.  0 no, 1 yes, -1 with errno. */
-static int
-header_has(int mfd, const struct str *line)
+/* A field that one more hop has added? */
+static bool
+is_hop(const char *s, size_t n)
 {
-	char buf[8192];
+	static const char *const fields[] = {"Received:", "Delivered-To:"};
+
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		size_t len = strlen(fields[i]);
+
+		if (n >= len && bytes_caseeq(s, len, fields[i], len))
+			return true;
+	}
+	return false;
+}
+
+struct trail {
+	bool been_here;         /* the header has exactly our line */
+	unsigned hops;          /* count */
+};
+
+/* Memory stays bounded however long a line is. */
+static int
+read_trail(int mfd, const struct str *line, struct trail *out)
+{
+	char buf[8192], start[16];
 	size_t col = 0;         /* bytes of this line so far */
 	bool same = true;
 	off_t at = 0;
 
+	*out = (struct trail){0};
 	for (;;) {
 		ssize_t n = pread(mfd, buf, sizeof buf, at);
 
@@ -115,29 +136,40 @@ header_has(int mfd, const struct str *line)
 		for (ssize_t i = 0; i < n; i++) {
 			same = same && col < line->len &&
 			    buf[i] == line->s[col];
+			if (col < sizeof start)
+				start[col] = buf[i];
 			col++;
 			if (buf[i] != '\n')
 				continue;
 			if (col == 1)
 				return 0;
 			if (same && col == line->len)
-				return 1;
+				out->been_here = true;
+			out->hops += is_hop(start, col < sizeof start ? col :
+			    sizeof start);
 			col = 0;
 			same = true;
 		}
 	}
 }
 
+/* Our own line tells of a loop at once; where somebody takes such lines out,
+ * the number of hops does later. */
 static int
 check_loop(const struct delivery *d, struct str *words)
 {
-	int r = header_has(d->mfd, &d->dtline);
+	struct trail t;
 
-	if (r < 0)
+	if (read_trail(d->mfd, &d->dtline, &t) < 0)
 		return soft(words, "read", "the message", "4.3.0");
-	if (r > 0) {
+	if (t.been_here) {
 		str_cats(words, "Mail loop: this message has already been "
 		    "delivered to this address. (#5.4.6)\n");
+		return DELIVERY_HARD;
+	}
+	if (t.hops > HOPS_MAX) {
+		str_catf(words, "Mail loop: this message has been on its way "
+		    "for more than %d hops. (#5.4.6)\n", HOPS_MAX);
 		return DELIVERY_HARD;
 	}
 	return DELIVERY_OK;

@@ -600,6 +600,31 @@ test_loop(void **state)
 	str_free(&longer);
 }
 
+/* Somebody takes the Delivered-To lines out: then the hops are counted. */
+static void
+test_hops(void **state)
+{
+	static const char *const field[] = {"Received: by x\n",
+	    "DELIVERED-TO: a@b\n", "received:\n"};
+	static const char body[] = "\nReceived: in the body\n";
+	struct str w = {0}, text = {0};
+
+	(void)state;
+	put(".qmail", "#\n", 0600);
+	for (int i = 0; i < HOPS_MAX; i++)
+		str_cats(&text, field[i % 3]);
+	str_cats(&text, "Receive: d\nX-Received: x\n Received: folded\n");
+	assert_int_equal(deliver("", "", "", str_c(&text), &w), 0);
+	str_cats(&text, body);
+	assert_int_equal(deliver("", "", "", str_c(&text), &w), 0);
+	str_trunc(&text, text.len - (sizeof body - 1));
+	str_cats(&text, "Received: one more\n");
+	assert_int_equal(deliver("", "", "", str_c(&text), &w), 100);
+	assert_non_null(strstr(str_c(&w), "(#5.4.6)"));
+	str_free(&w);
+	str_free(&text);
+}
+
 static void
 newsender(const char *sender, const char *want)
 {
@@ -748,6 +773,7 @@ main(void)
 		TEST(test_delivery),
 		TEST(test_home),
 		TEST(test_loop),
+		TEST(test_hops),
 		TEST(test_owner),
 		TEST(test_plan),
 		TEST(test_drain),
