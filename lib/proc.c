@@ -77,7 +77,7 @@ default_signals(void)
 
 /* Two passes, because a target number may be the source of another. */
 ON_CHILD_STACK static int
-place_fds(const struct proc_fd *fds, size_t n)
+place_fds(const struct proc_fd *fds, size_t n, int report)
 {
 	int high[PROC_MAXFD];
 	bool given[PROC_MAXFD] = {true, true, true};
@@ -104,8 +104,15 @@ place_fds(const struct proc_fd *fds, size_t n)
 		if (!given[fd])
 			(void)close(fd);
 	/* Whatever else is open goes at exec; CLOEXEC is Linux 5.11. */
-	return (int)syscall(SYS_close_range, (unsigned)top + 1, ~0U,
-	    CLOSE_RANGE_CLOEXEC);
+	if (report < 0)
+		return (int)syscall(SYS_close_range, (unsigned)top + 1, ~0U,
+		    CLOSE_RANGE_CLOEXEC);
+	/* Or at once: a child that its new user stops before it executes
+	 * must not hold open what the parent closes. */
+	if (report > top + 1 && syscall(SYS_close_range, (unsigned)top + 1,
+	    (unsigned)report - 1, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_close_range, (unsigned)report + 1, ~0U, 0);
 }
 
 ON_CHILD_STACK static int
@@ -151,7 +158,7 @@ child(void *arg)
 			child_fail(st);
 		st->report = fd;
 	}
-	if (place_fds(sp->fds, sp->nfds) < 0 ||
+	if (place_fds(sp->fds, sp->nfds, st->report) < 0 ||
 	    (sp->drop && drop_raw(sp->uid, sp->gid) < 0) ||
 	    (sp->dir != NULL && chdir(sp->dir) < 0))
 		child_fail(st);

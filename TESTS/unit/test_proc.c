@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -476,8 +477,9 @@ test_stopped_by_its_user(void **state)
 	const char *argv[] = {"/bin/true", NULL};
 	struct proc_spawn sp = {.argv = argv, .drop = true, .uid = STRANGER,
 	    .gid = STRANGER};
+	struct pollfd p = {.events = POLLIN};
 	pid_t enemy, pid;
-	int status;
+	int status, w;
 	int64_t t;
 
 	(void)state;
@@ -493,7 +495,15 @@ test_stopped_by_its_user(void **state)
 	}
 	t = clock_mono_ms();
 	for (int i = 0; i < 10; i++) {
-		if (proc_spawn(&sp, &pid) < 0)
+		int r;
+
+		assert_int_equal(proc_pipe(&p.fd, &w), 0);
+		r = proc_spawn(&sp, &pid);
+		/* Wherever it stands: what we close is closed. */
+		(void)close(w);
+		assert_int_equal(poll(&p, 1, 0), 1);
+		(void)close(p.fd);
+		if (r < 0)
 			continue;
 		(void)kill(pid, SIGKILL);
 		assert_int_equal(proc_wait(pid, &status), 0);
