@@ -122,6 +122,17 @@ status_write(const struct status *st, const char **failed_out)
 int
 status_open_control(int dirfd)
 {
-	return openat(dirfd, "supervise/control",
+	int fd = openat(dirfd, "supervise/control",
 	    O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	/* Root controls services in directories of others: a link there to
+	 * some file must not get the letters. */
+	if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+		return fd;
+	(void)close(fd);
+	errno = EINVAL;
+	return -1;
 }

@@ -42,7 +42,8 @@ STATUS_CHECK int status_read(int dirfd, struct status *out);
 /* Replaces the file by rename; not synced: it means nothing after a crash.
  * On failure *failed_out names what could not be written. */
 STATUS_CHECK int status_write(const struct status *, const char **failed_out);
-/* Opens the control fifo for writing without waiting; ENXIO: no supervise. */
+/* Opens the control fifo for writing without waiting; ENXIO: no supervise;
+ * EINVAL: it is no fifo. */
 STATUS_CHECK int status_open_control(int dirfd);
 
 #endif

@@ -124,6 +124,42 @@ test_lengths(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Letters go into a fifo alone: not into the file that a link leads to. */
+static void
+test_control(void **state)
+{
+	char dir[] = "/tmp/test_svstatus.XXXXXX";
+	int fd, r;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(mkdir("supervise", 0700), 0);
+	assert_int_equal(status_open_control(AT_FDCWD), -1);
+	assert_int_equal(errno, ENOENT);
+	fd = open("victim", O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	assert_int_equal(symlink("../victim", "supervise/control"), 0);
+	assert_int_equal(status_open_control(AT_FDCWD), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(unlink("supervise/control"), 0);
+	assert_int_equal(mkfifo("supervise/control", 0600), 0);
+	assert_int_equal(status_open_control(AT_FDCWD), -1);
+	assert_int_equal(errno, ENXIO);
+	r = open("supervise/control", O_RDONLY | O_NONBLOCK);
+	assert_true(r >= 0);
+	fd = status_open_control(AT_FDCWD);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	(void)close(r);
+	assert_int_equal(unlink("supervise/control"), 0);
+	assert_int_equal(unlink("victim"), 0);
+	assert_int_equal(rmdir("supervise"), 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int
 main(void)
 {
@@ -132,6 +168,7 @@ main(void)
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_clock_behind),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_control),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
