@@ -130,6 +130,17 @@ place_owner(struct place *p, const struct tree_item *it, uid_t *uid,
 	return PLACE_FAILED;
 }
 
+/* Directories here belong to users whom root does not trust: a second name
+ * may be that of any file, which is then not ours to give away. */
+static bool
+has_one_name(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode) || st->st_nlink <= 1)
+		return true;
+	errno = EMLINK;
+	return false;
+}
+
 /* Owner first: chown clears set-id bits. */
 static enum place_result
 own(struct place *p, int fd, const struct tree_item *it)
@@ -145,7 +156,8 @@ own(struct place *p, int fd, const struct tree_item *it)
 	case PLACE_SAME:
 		if (st.st_uid == uid && st.st_gid == gid)
 			break;
-		if (fchown(fd, uid, gid) < 0 || fstat(fd, &st) < 0)
+		if (!has_one_name(&st) || fchown(fd, uid, gid) < 0 ||
+		    fstat(fd, &st) < 0)
 			return PLACE_FAILED;
 		r = PLACE_CHANGED;
 		break;
@@ -156,7 +168,7 @@ own(struct place *p, int fd, const struct tree_item *it)
 		break;
 	}
 	if ((st.st_mode & 07777) != it->mode) {
-		if (fchmod(fd, it->mode) < 0)
+		if (!has_one_name(&st) || fchmod(fd, it->mode) < 0)
 			return PLACE_FAILED;
 		r = PLACE_CHANGED;
 	}

@@ -319,6 +319,13 @@ test_links_are_not_followed(void **state)
 	assert_int_equal(make_take(f, item(TREE_KEPT, "/d/kept", 0600, "")),
 	    PLACE_FAILED);
 	assert_int_equal(mode_of(f, "victim"), 0644);
+	/* Another name of a file that is not ours. */
+	put(f, "dest/mine", "");
+	assert_int_equal(link(at(f, "dest/mine"), at(f, "dest/d/lock")), 0);
+	assert_int_equal(make_take(f, item(TREE_KEPT, "/d/lock", 0600, "")),
+	    PLACE_FAILED);
+	assert_int_equal(errno, EMLINK);
+	assert_int_equal(mode_of(f, "dest/mine"), 0644);
 	/* A directory on the way. */
 	assert_int_equal(symlink(f->dir, at(f, "dest/out")), 0);
 	assert_int_equal(make_take(f, item(TREE_COPY, "/out/x", 0600,
