@@ -8,10 +8,12 @@
 #ifndef LOCAL_WORKER_H
 #define LOCAL_WORKER_H
 
+#include "mail/localproto.h"
+
 #include <sys/types.h>
 
 #define WORKER_BATCH 64         /* messages that share their syncs */
-#define WORKER_JOBS 256         /* messages accepted and not yet reported */
+#define WORKER_JOBS LOCALPROTO_JOBS     /* accepted and not yet reported */
 #define WORKER_CHILDREN 64      /* deliveries with a process of their own */
 #define WORKER_STEPS 8          /* Maildirs of one message in a batch */
 

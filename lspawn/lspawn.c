@@ -247,8 +247,8 @@ start(struct lspawn *l, int in, int out)
 	return 0;
 }
 
-static int64_t
-sooner(int64_t a, int64_t b)
+int64_t
+lspawn_sooner(int64_t a, int64_t b)
 {
 	return a < 0 ? b : b < 0 || a < b ? a : b;
 }
@@ -269,7 +269,7 @@ lspawn_run(struct lspawn *l, const struct lspawn_config *cfg, int in, int out)
 			break;
 		loop_want(&l->loop, &l->out,
 		    l->reports.len > 0 ? LOOP_WRITE : 0u);
-		wait = sooner(lookup_tick(l, now), pool_tick(l, now));
+		wait = lspawn_sooner(lookup_tick(l, now), pool_tick(l, now));
 		/* Ticks may have had something to report. */
 		if (l->reports.len > 0 && !(l->out.want & LOOP_WRITE))
 			wait = 0;

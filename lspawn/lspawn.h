@@ -24,6 +24,9 @@
 #define LSPAWN_IDLE 200         /* workers kept without work, count */
 #define LSPAWN_IDLE_MS 10000    /* and for how long */
 #define LSPAWN_LOOKUP_MS 120000 /* for an answer of qmail-getpw */
+#define LSPAWN_DEAF_MS 600000   /* for a worker to read its jobs */
+#define LSPAWN_SILENT_MS 90000000       /* for a report: no program of a
+                                 * delivery runs longer than a day */
 
 struct lspawn_config {
 	const char *aliasempty;         /* default delivery instructions */
@@ -34,7 +37,7 @@ struct lspawn_config {
 	uid_t getpw_uid;
 	gid_t getpw_gid;
 	bool drop;                      /* false only in tests */
-	int64_t idle_ms, lookup_ms;
+	int64_t idle_ms, lookup_ms, deaf_ms, silent_ms;
 };
 
 struct lspawn_job {
@@ -71,13 +74,14 @@ struct pool_worker {
 	struct str key;
 	struct lspawn_queue unsent;
 	size_t njobs;                   /* its jobs, unsent ones included */
-	int64_t since;                  /* idle since, ms */
+	int64_t since;                  /* idle, or silent, since, ms */
 	struct pool_worker *prev, *next;        /* in the list of idle ones */
 };
 struct pool {
 	struct map workers;             /* user NUL home NUL uid NUL gid */
 	struct pool_worker *idle, *idle_last;   /* longest idle first */
 	size_t nidle;
+	int64_t looked;                 /* for stuck ones, ms */
 };
 
 struct lspawn {
@@ -102,6 +106,8 @@ int lspawn_run(struct lspawn *, const struct lspawn_config *, int in,
 void lspawn_report(struct lspawn *, struct lspawn_job *, unsigned code,
     const char *said, size_t n);
 void lspawn_refuse(struct lspawn *, struct lspawn_job *, enum verdict);
+/* Of two waits, -1: none. */
+int64_t lspawn_sooner(int64_t a, int64_t b);
 
 /* Finds job->who, then calls pool_give or lspawn_report. */
 void lookup_start(struct lspawn *, struct lspawn_job *);

@@ -17,8 +17,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +52,18 @@ idle_del(struct pool *p, struct pool_worker *w)
 		p->idle_last = w->prev;
 	w->prev = w->next = NULL;
 	p->nidle--;
+}
+
+/* The name is the administrator's or the account database's. */
+static void
+complain(const struct pool_worker *w, const char *what)
+{
+	struct str user = {0};
+
+	log_quote(&user, str_c(&w->key), strlen(str_c(&w->key)));
+	log_warn("worker %s pid=%ld user=%s jobs=%zu", what, (long)w->pid,
+	    str_c(&user), w->njobs);
+	str_free(&user);
 }
 
 /* Closes the socket, by which a worker that is well ends. */
@@ -89,6 +103,7 @@ take_report(struct pool_worker *w, const char *s, size_t n)
 	for (struct lspawn_job *u = w->unsent.head; u != NULL; u = u->next)
 		if (u == j)
 			return -1;
+	w->since = clock_mono_ms();
 	if (--w->njobs == 0)
 		idle_add(&l->pool, w);
 	lspawn_report(l, j, r.code, r.text, r.n);
@@ -191,16 +206,14 @@ worker_ready(struct loop_watch *watch, uint32_t got)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n <= 0) {
-			log_warn("worker ended pid=%ld user=%s jobs=%zu",
-			    (long)w->pid, str_c(&w->key), w->njobs);
+			complain(w, "ended");
 			worker_drop(w);
 			return;
 		}
 		if (take_report(w, buf, (size_t)n) < 0) {
 			/* Not killed: who speaks may not be who we started,
 			 * and that number may be another's by now. */
-			log_warn("worker misbehaved pid=%ld user=%s",
-			    (long)w->pid, str_c(&w->key));
+			complain(w, "misbehaved");
 			worker_drop(w);
 			return;
 		}
@@ -280,23 +293,65 @@ pool_give(struct lspawn *l, struct lspawn_job *j)
 		lspawn_refuse(l, j, VERDICT_EXEC);
 		return;
 	}
-	if (w->njobs++ == 0)
+	if (w->njobs++ == 0) {
 		idle_del(&l->pool, w);
+		w->since = clock_mono_ms();
+	}
 	j->worker = w;
 	lspawn_queue_put(&w->unsent, j);
 	if (w->unsent.head == j && send_jobs(w) < 0)
 		worker_drop(w);
 }
 
+/* Stopped by its user, or in a file system of his that hangs.  One that has
+ * as many jobs as it takes at once need not read more of them. */
+static bool
+is_stuck(const struct pool_worker *w, int64_t now)
+{
+	const struct lspawn_config *cfg = w->l->cfg;
+	int64_t silent = now - w->since;
+	int unread;
+
+	if (silent >= cfg->silent_ms)
+		return true;
+	return silent >= cfg->deaf_ms && w->njobs <= LOCALPROTO_JOBS &&
+	    ioctl(w->watch.fd, SIOCOUTQ, &unread) == 0 && unread > 0;
+}
+
+/* Their jobs hold places that others need. */
+static void
+drop_stuck(struct lspawn *l, int64_t now)
+{
+	for (unsigned i = 0; i < LSPAWN_MAX; i++) {
+		struct pool_worker *w = l->jobs[i] == NULL ? NULL :
+		    l->jobs[i]->worker;
+
+		if (w != NULL && is_stuck(w, now)) {
+			complain(w, "is stuck");
+			worker_drop(w);
+		}
+	}
+}
+
 int64_t
 pool_tick(struct lspawn *l, int64_t now)
 {
+	const int64_t pause = l->cfg->deaf_ms / 8;
 	struct pool *p = &l->pool;
+	int64_t wait = -1;
 
+	if (l->njobs > 0) {
+		if (now - p->looked >= pause) {
+			drop_stuck(l, now);
+			p->looked = now;
+		}
+		wait = p->looked + pause - now;
+	}
 	while (p->idle != NULL && (p->nidle > LSPAWN_IDLE ||
 	    now - p->idle->since >= l->cfg->idle_ms))
 		worker_drop(p->idle);
-	return p->idle == NULL ? -1 : p->idle->since + l->cfg->idle_ms - now;
+	return lspawn_sooner(wait, p->idle == NULL ? -1 :
+	    p->idle->since + l->cfg->idle_ms - now);
 }
 
 void

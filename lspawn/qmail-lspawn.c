@@ -33,7 +33,8 @@ main(int argc, char **argv)
 	struct lspawn_config cfg = {.mess = QUEUE_DIR "/mess",
 	    .cdb = USERS_DIR "/cdb", .local = HOME_DIR "/bin/qmail-local",
 	    .getpw = HOME_DIR "/bin/qmail-getpw", .drop = true,
-	    .idle_ms = LSPAWN_IDLE_MS, .lookup_ms = LSPAWN_LOOKUP_MS};
+	    .idle_ms = LSPAWN_IDLE_MS, .lookup_ms = LSPAWN_LOOKUP_MS,
+	    .deaf_ms = LSPAWN_DEAF_MS, .silent_ms = LSPAWN_SILENT_MS};
 
 	log_init("qmail-lspawn");
 	if (argc != 2)
@@ -42,6 +43,8 @@ main(int argc, char **argv)
 	cfg.aliasempty = argv[1];
 	cfg.queue_uid = user_need_uid("qmailq");
 	user_need("qmailp", &cfg.getpw_uid, &cfg.getpw_gid);
+	if (cfg.getpw_uid == 0)
+		die(111, "user qmailp must not be root");
 	if (chdir(cfg.mess) < 0)
 		die_sys(111, "unable to enter %s", cfg.mess);
 	cfg.mess = ".";

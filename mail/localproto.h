@@ -23,6 +23,7 @@
 #include "mail/limits.h"
 
 #define LOCALPROTO_MAX 16384    /* bytes of a packet; all fields at once */
+#define LOCALPROTO_JOBS 256     /* a worker takes at once, and reports */
 #define LOCALPROTO_CHECK __attribute__((warn_unused_result))
 
 static_assert(LOCALPROTO_MAX > 6 * ADDR_MAX + REPORT_LOCAL_MAX,

@@ -139,7 +139,8 @@ start_spawner(struct spawner *s, const char *getpw)
 	struct lspawn_config cfg = {.aliasempty = "./Maildir/", .mess = mess,
 	    .cdb = cdb, .local = local_, .getpw = getpw,
 	    .queue_uid = getuid(), .getpw_uid = uid, .getpw_gid = gid,
-	    .drop = getuid() == 0, .idle_ms = 300, .lookup_ms = 600};
+	    .drop = getuid() == 0, .idle_ms = 300, .lookup_ms = 600,
+	    .deaf_ms = 800, .silent_ms = 3000};
 	int cr, cw, rr, rw;
 	unsigned char hello[4];
 
@@ -423,6 +424,39 @@ test_worker_death(void **state)
 	stop_spawner(&s);
 }
 
+/* A worker that does not read, or reads and says nothing, gives its places
+ * back after a while; one whose program takes long is not meant. */
+static void
+test_stuck(void **state)
+{
+	static const char *const script[] = {"#!/bin/sh\nexec sleep 6\n",
+	    "#!/usr/bin/perl\nsysread STDIN, $x, 20000; sleep 6;\n"};
+	char path[128], real[sizeof local_];
+	struct spawner s;
+	int64_t began;
+
+	(void)state;
+	put_dotqmail(".qmail-long", "|sleep 2; exit 0\n");
+	start_spawner(&s, getpw_);
+	command(&s, 2, "1", "a@b", "jo-long@x.org");
+	assert_string_equal(report(&s, 2), "Kdid 0+0+1\n");
+	stop_spawner(&s);
+	(void)snprintf(path, sizeof path, "%s/stuck", top);
+	(void)memcpy(real, local_, sizeof real);
+	for (int i = 0; i < 2; i++) {
+		put_file(path, script[i], 0755, getuid());
+		(void)snprintf(local_, sizeof local_, "%s", path);
+		start_spawner(&s, getpw_);
+		began = clock_mono_ms();
+		command(&s, 2, "1", "a@b", "jo@x.org");
+		assert_int_equal(report(&s, 2)[0], 'Z');
+		assert_in_range(clock_mono_ms() - began, i == 0 ? 800 : 3000,
+		    5500);
+		stop_spawner(&s);
+		(void)memcpy(local_, real, sizeof real);
+	}
+}
+
 /* Who speaks nonsense, or about another's mail, is not believed; users with a
  * worker that is well do not notice. */
 static void
@@ -547,6 +581,7 @@ main(void)
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_getpw_trouble),
 		cmocka_unit_test(test_worker_death),
+		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_liar),
 		cmocka_unit_test(test_cdb),
 		cmocka_unit_test(test_flood),
