@@ -21,7 +21,9 @@ judge(const struct user *u)
 {
 	struct stat st;
 
-	if (u->uid == 0)
+	/* Neither root nor an entry that qmail-lspawn would not take. */
+	if (u->uid == 0 || u->uid == (uid_t)-1 || u->gid == (gid_t)-1 ||
+	    str_c(&u->home)[0] != '/')
 		return 0;
 	if (stat(str_c(&u->home), &st) == 0)
 		return st.st_uid == u->uid;
