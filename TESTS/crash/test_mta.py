@@ -11,9 +11,10 @@ pytestmark = pytest.mark.skipif(
     bool(LACKING), reason=f"not in this checkout yet: {' '.join(LACKING)}")
 
 
-def results(parts, seconds=900):
+def results(parts, seconds=1500, nosync=False):
     said = []
-    run = outer.Run("valija", say=said.append, seconds=seconds)
+    run = outer.Run("valija", say=said.append, seconds=seconds,
+                    nosync=nosync)
     out = []
     for part, result, took in run.parts(parts):
         text, bad = outer.show("valija", part, result, took)
@@ -30,12 +31,12 @@ def total(rows, field):
 @pytest.fixture(scope="module")
 def minute():
     """All parts on one host: its installation is the dear part."""
-    parts = [{"part": "block", "fs": fs, "states": 90, "nested": 10,
-              "per_round": 60, "seed": 11}
+    parts = [{"part": "block", "fs": fs, "states": 60, "nested": 10,
+              "per_round": 40, "seed": 11}
              for fs in ("ext4", "xfs", "btrfs")]
     parts.append({"part": "call", "messages": 16, "seed": 1, "states": 4000})
     parts.append({"part": "sweep", "seed": 1, "share": 0.02,
-                  "per_program": 10})
+                  "per_program": 7})
     return results(parts)
 
 
@@ -62,3 +63,16 @@ def test_no_disturbed_call_loses_acknowledged_mail(minute):
         assert row["runs"] > 0, program
     assert total(result["rows"], "hit") > 0
     assert bad == 0, result["examples"]
+
+
+def test_without_syncs_the_loss_is_found():
+    """The planted fault: the same mail system, no sync does anything."""
+    block, call = results(
+        [{"part": "block", "fs": "ext4", "states": 20, "seed": 3,
+          "per_round": 20},
+         {"part": "call", "messages": 5, "seed": 1, "states": 400}],
+        nosync=True)
+    assert total(block[1]["rows"], "lost") > 0
+    weak = call[1]["weak"]
+    assert total(weak["rows"], "lost") > 0
+    assert "fsync of directory queue/todo" in weak["blame"]
