@@ -165,3 +165,12 @@ sandbox_landlock(struct sandbox_fs *fs, unsigned flags)
 	errno = e;
 	return r;
 }
+
+int
+sandbox_daemon(struct sandbox_fs *fs, unsigned flags)
+{
+	fs->bad = NULL;
+	if (sandbox_undumpable() < 0 || sandbox_limits(NULL, 0) < 0)
+		return -1;
+	return sandbox_landlock(fs, flags);
+}

@@ -46,4 +46,7 @@ struct sandbox_fs {             /* lists end with NULL; NULL: an empty list */
  * allow a rename between directories, nothing when write is not empty. */
 SANDBOX_CHECK int sandbox_landlock(struct sandbox_fs *, unsigned flags);
 
+/* What a daemon does at its start: undumpable, no core file, Landlock. */
+SANDBOX_CHECK int sandbox_daemon(struct sandbox_fs *, unsigned flags);
+
 #endif
