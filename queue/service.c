@@ -48,6 +48,7 @@
 #define READ_SIZE 65536         /* bytes taken from one client at a time */
 #define GATHER_ROUNDS 8         /* looks for more before a sync */
 #define BATCH_MAX 1024          /* messages a sync */
+#define ENVELOPE_ROOM ((size_t)ENVELOPE_MAX - 256)      /* u and p are added */
 #define ENVELOPES_MAX ((size_t)256 << 20)       /* bytes held for all */
 #define ENVELOPES_UID_MAX (ENVELOPES_MAX / 4)   /* for one uid, when scarce */
 #define TICK_MS 60000           /* how often the idle are looked for */
@@ -282,7 +283,7 @@ envelope_bytes(struct client *c, const char *p, size_t n)
 {
 	struct service *sv = c->sv;
 
-	if (n > ENVELOPE_MAX - c->envelope.len)
+	if (n > ENVELOPE_ROOM - c->envelope.len)
 		return QX_ADDR_LONG;
 	if (n > ENVELOPES_MAX - sv->held ||
 	    (sv->held > ENVELOPES_MAX / 2 &&
