@@ -4,6 +4,7 @@
  * Exits:    0 after SIGTERM, 111 on any local trouble, 100 on misuse. */
 #include "lib/fs.h"
 #include "lib/log.h"
+#include "lib/sandbox.h"
 #include "lib/sig.h"
 #include "lib/sock.h"
 #include "lib/user.h"
@@ -15,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/socket.h>
@@ -46,6 +46,10 @@ int
 main(int argc, char **argv)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
+	/* Its socket is made before; from then on it changes the queue and
+	 * nothing else. */
+	static const char *const write[] = {QUEUE_DIR, NULL};
+	struct sandbox_fs fs = {.write = write};
 	struct service_config cfg = {0};
 
 	(void)argv;
@@ -53,7 +57,6 @@ main(int argc, char **argv)
 	if (argc != 1)
 		die_usage("qmail-queued");
 	(void)umask(022);
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	cfg.uid_alias = user_need_uid("alias");
 	cfg.uid_network = user_need_uid("qmaild");
 	cfg.uid_bounce = user_need_uid("qmails");
@@ -75,5 +78,8 @@ main(int argc, char **argv)
 	cfg.listener = sock_listen(QSUBMIT_SOCKET, SOCK_STREAM, BACKLOG, 0666);
 	if (cfg.listener < 0)
 		die_sys(111, "unable to listen on %s", QSUBMIT_SOCKET);
+	if (sandbox_daemon(&fs, SANDBOX_NO_TCP | SANDBOX_SCOPED) < 0)
+		die_sys(111, "unable to give up rights%s%s",
+		    fs.bad != NULL ? ": " : "", fs.bad != NULL ? fs.bad : "");
 	return service_run(&cfg);
 }

@@ -4,6 +4,7 @@
  *           addresses, what qmail-remote says.
  * Exits:    0 when commands end and the last delivery is reported, 111. */
 #include "lib/log.h"
+#include "lib/sandbox.h"
 #include "lib/user.h"
 #include "mail/qpath.h"
 #include "rspawn/rspawn.h"
@@ -22,6 +23,10 @@ main(void)
 		die_sys(111, "unable to enter %s", QUEUE_DIR "/mess");
 	if (rspawn_clear_tcpto("../lock/tcpto") < 0)
 		log_sys("unable to clear %s", QUEUE_DIR "/lock/tcpto");
+	/* No more than that: what stands in for qmail-remote (signers, filters)
+	 * may write where it likes. */
+	if (sandbox_undumpable() < 0 || sandbox_limits(NULL, 0) < 0)
+		die_sys(111, "unable to give up rights");
 	cfg.queue_uid = user_need_uid("qmailq");
 	cfg.remote = remote != NULL && *remote != '\0' ? remote :
 	    "qmail-remote";

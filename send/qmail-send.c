@@ -6,6 +6,7 @@
 #include "lib/fs.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/sandbox.h"
 #include "lib/sig.h"
 #include "mail/qpath.h"
 #include "mail/qtree.h"
@@ -15,7 +16,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define MUTEX "lock/sendmutex"
@@ -35,6 +36,28 @@ take_mutex(void)
 		die_sys(111, "unable to write %s/%s", QUEUE_DIR, MUTEX);
 }
 
+/* qmail-bounce inherits all this.  What it runs in place of the queue, when
+ * QMAILQUEUE says so, may need to write anywhere: then no Landlock. */
+static void
+give_up_rights(void)
+{
+	static const char *const all[] = {"/", NULL};
+	static const char *const write[] = {QUEUE_DIR, HOME_DIR "/run",
+	    "/dev/null", NULL};
+	struct sandbox_fs fs = {.exec = all, .write = write};
+	const char *program = getenv("QMAILQUEUE");
+	int r;
+
+	if (program == NULL || *program == '\0')
+		r = sandbox_daemon(&fs, SANDBOX_NO_TCP | SANDBOX_SCOPED);
+	else if ((r = sandbox_undumpable()) == 0 &&
+	    (r = sandbox_limits(NULL, 0)) == 0)
+		r = sandbox_no_new_privs();
+	if (r < 0)
+		die_sys(111, "unable to give up rights%s%s",
+		    fs.bad != NULL ? ": " : "", fs.bad != NULL ? fs.bad : "");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -49,7 +72,6 @@ main(int argc, char **argv)
 		_exit(111);
 	if (argc != 1)
 		die_usage("qmail-send (started by qmail-start)");
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	sig_ignore(SIGPIPE);
 	if (chdir(QUEUE_DIR) < 0)
 		die_sys(111, "unable to change to %s", QUEUE_DIR);
@@ -57,5 +79,6 @@ main(int argc, char **argv)
 		die(111, "unfinished repair in %s/%s: run qmail-queuectl "
 		    "repair", QUEUE_DIR, QTREE_REPAIR);
 	take_mutex();
+	give_up_rights();
 	return send_run(&fds);
 }

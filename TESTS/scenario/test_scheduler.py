@@ -4,6 +4,7 @@ administrators, spawners that misbehave.
 Three kinds of tests: on a whole system; with a spawner of our own found first
 in PATH; and with qmail-send alone, whose four neighbours the test plays."""
 
+import ctypes
 import os
 import re
 import select
@@ -61,6 +62,7 @@ def start(site):
 def test_next_generation_waits_for_the_last_removals(site, user):
     """What was delivered before a restart is not delivered again because
     qmail-clean was slow, and its number is not read as two messages."""
+    site.dotqmail(user, "|echo x >>ran\n./Maildir/\n")
     old = site.h.running("qmail-clean")
     site.h.kill("qmail-clean", signal.SIGSTOP)
     try:
@@ -77,6 +79,7 @@ def test_next_generation_waits_for_the_last_removals(site, user):
     site.h.wait(lambda: any("second" in m for m in site.mails(user)),
                 "the second message")
     assert len(site.mails(user)) == 2
+    assert site.h.read(f"/home/{user}/ran") == "x\nx\n"
     site.empty()
 
 
@@ -370,3 +373,53 @@ def test_scan_waits_for_the_word_of_qmail_todo(site):
     finally:
         a.close()
         site.h.run(f"rm -f {QUEUE}/*/{n % 23}/{n}")
+
+
+# What they gave up.
+
+
+def landlock():
+    return ctypes.CDLL(None).syscall(444, None, 0, 1)
+
+
+@pytest.mark.skipif(landlock() < 2, reason="this kernel has no Landlock")
+def test_scheduler_writes_nowhere_but_in_the_queue(site, user):
+    """What qmail-send runs inherits its walls: here a program in the place of
+    qmail-bounce, which would else be able to write into /tmp."""
+    site.h.run("mkdir -p /wrap && chmod 777 /wrap")
+    site.h.write("/wrap/qmail-bounce", "#!/bin/sh\n"
+                 "echo hello 2>/wrap/said >/tmp/outside\n"
+                 f"if echo x >{QUEUE}/bounce/probe; then\n"
+                 f"rm {QUEUE}/bounce/probe; else exit 111; fi\n"
+                 "exec /var/qmail/bin/qmail-bounce \"$@\"\n", mode=0o755)
+    rc = site.h.read("/var/qmail/rc")
+    site.h.write("/var/qmail/rc", rc.replace('PATH="', 'PATH="/wrap:'))
+    site.restart()
+    try:
+        site.queue(f"{user}@{HOST}", [f"nobody-here@{HOST}"])
+        site.mail(user)                 # the bounce
+        assert not site.h.exists("/tmp/outside")
+    finally:
+        site.h.write("/var/qmail/rc", rc)
+        site.h.run("rm /wrap/qmail-bounce")
+        site.restart()
+
+
+@pytest.mark.skipif(landlock() < 2, reason="this kernel has no Landlock")
+def test_todo_writes_nowhere_but_in_the_queue(site, user):
+    """A directory that leads out of the queue leads nowhere: the message
+    waits until it is put right."""
+    site.h.run(f"install -d -o qmails -g qmail /var/qmail/outside && "
+               f"mv {QUEUE}/info {QUEUE}/info.real && "
+               f"cp -a {QUEUE}/info.real/. /var/qmail/outside && "
+               f"ln -s /var/qmail/outside {QUEUE}/info")
+    mark = site.mark()
+    try:
+        site.queue("a@b", [f"{user}@{HOST}"] * 100)     # through files
+        site.h.wait(lambda: "unable to preprocess" in site.log()[mark:],
+                    "the complaint")
+        assert site.mails(user) == []
+    finally:
+        site.h.run(f"rm {QUEUE}/info && mv {QUEUE}/info.real {QUEUE}/info")
+    site.restart()
+    site.mail(user, 100)
