@@ -126,8 +126,9 @@ BTRFS_SUPER = ("65536 4096", "67108864 4096")
 KINDS = ("prefix", "at-ack", "flushed", "reorder", "torn")
 
 
-def plan(events, limit, seed):
-    """All states of the recipe, then a seeded choice of `limit` of them.
+def plan(events, limit, seed, active=50):
+    """All states of the recipe, then a seeded choice of `limit` of them;
+    `active` of a hundred go through the real recovery.
 
     events: list of (kind letter, text).  A state must hold every message
     whose mark lies before the moment of its crash.  A btrfs superblock is
@@ -199,7 +200,7 @@ def plan(events, limit, seed):
             limit - len(out["at-ack"]) - len(out["flushed"]), rng)
     chosen = [s for k in KINDS for s in out[k]]
     for s in chosen:
-        s.active = rng.random() < 0.5
+        s.active = rng.random() * 100 < active
     chosen.sort(key=lambda s: s.base)
     return chosen
 

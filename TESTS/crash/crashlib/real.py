@@ -78,10 +78,9 @@ def run_block(system, fs, spec, deadline):
             share = want - total.total("states")
             if spec.get("per_round"):
                 share = min(share, spec["per_round"])
-            states = block.plan(rec.events(), max(share, 1), seed)
-            if not system.delivers:
-                for s in states:
-                    s.active = False
+            states = block.plan(
+                rec.events(), max(share, 1), seed,
+                spec.get("active", 50) if system.delivers else 0)
             part = block.check_states(
                 rec, states, judge,
                 lambda root, acks: system.recover(root, judge, acks),
@@ -91,7 +90,8 @@ def run_block(system, fs, spec, deadline):
             emit(say=f"{system.name} {fs} round {rnd}: {senders} senders, "
                  f"{'a failed flush, ' if fails else ''}"
                  f"{len(acked)} of {len(msgs)} messages acknowledged, {len(rec.events())} events, "
-                 f"{part.total('states')} states, lost {part.total('lost')}, "
+                 f"{part.total('states')} states, "
+                 f"{sum(s.active for s in states)} recovered, lost {part.total('lost')}, "
                  f"corrupt {part.total('corrupt')}")
         rnd += 1
     return total
