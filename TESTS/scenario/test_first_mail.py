@@ -72,14 +72,13 @@ def test_the_log_tells_the_way_of_a_message(site):
 
 
 def test_unknown_user_is_answered_with_a_bounce(site):
-    before = len(site.mails("mailadmin"))
+    old = site.mails("mailadmin")
     mark = inject(site, "to: noexiste")
-    site.mail("mailadmin", before + 1)
     status, text = site.result("noexiste@mx.valija.test", mark)
     assert status == "failure" and "#5.1.1" in text
     bounce = site.h.wait(
-        lambda: [m for m in site.mails("mailadmin")
-                 if "<noexiste@mx.valija.test>:" in m], "the bounce")[0]
+        lambda: [m for m in site.mails("mailadmin") if m not in old and
+                 "<noexiste@mx.valija.test>:" in m], "the bounce")[0]
     head, body = bounce.split("\n\n", 1)
     assert re.search(r"^Return-Path: <>$", head, re.M)
     assert re.search(r"^From: MAILER-DAEMON@mx\.valija\.test$", head, re.M)

@@ -194,18 +194,6 @@ def test_bv_says_where_mail_goes(site):
     assert r.returncode == 0 and f"mailadmin@{HOST}" in r.stdout
 
 
-def test_service_down_is_a_temporary_failure(own_site):
-    """75: what PHP, mailx and Perl read as: try again later."""
-    site = own_site()
-    site.h.run(["svc", "-d", "/service/qmail-queued"])
-    site.h.wait(lambda: not site.h.running("qmail-queued"), "its end")
-    r = call(site, [f"mailadmin@{HOST}"])
-    assert r.returncode == 75 and r.stderr
-    r = site.h.run(["qmail-inject", f"mailadmin@{HOST}"], input="x: y\n\n",
-                   check=False)
-    assert r.returncode == 111 and r.stderr.startswith("qmail-inject: fatal: ")
-
-
 def test_long_address_is_a_data_error(site):
     r = call(site, ["x" * 2000 + "@" + HOST])
     assert r.returncode in (64, 65, 67), r.stderr
