@@ -55,6 +55,10 @@ def put(tools, *users, sender="s@example.org"):
     for r in rcpts:
         assert tools.result(r, mark)[0] == "deferral"
     (new,) = set(listed(tools)) - before
+    # Its files are written at once, todo/N goes after the next sync.
+    tools.h.wait(lambda: not tools.h.run(
+        ["test", "-e", f"{QUEUE}/todo/{new}"], check=False).returncode == 0,
+        "the message to leave todo")
     return new
 
 
