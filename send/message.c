@@ -391,6 +391,7 @@ message_settle(struct send *s, struct pass *p, size_t at)
 	(void)s;
 	p->text.s[at] = 'D';
 	p->left--;
+	m->settled = true;
 	if (!m->fast && qfile_mark(m->id, p->channel, at) < 0)
 		log_sys("unable to mark %s of message %" PRIu64
 		    "; message may be delivered twice",
@@ -413,7 +414,7 @@ message_fail(struct send *s, struct pass *p, size_t at, const char *text)
 		    "; will try again", m->id);
 		return -1;
 	}
-	m->bounces = true;
+	m->bounces = m->settled = true;
 	p->text.s[at] = 'D';
 	p->left--;
 	if (m->fast)
@@ -655,19 +656,13 @@ message_save_all(struct send *s)
 
 	while (map_next(&s->msgs, &at, &key, &n, &value)) {
 		struct msg *m = value;
-		bool touched = m->bounces;
+		bool tried = false;
 
 		if (!m->fast)
 			continue;
-		for (int c = 0; c < CHANNELS; c++) {
-			const struct pass *p = m->pass[c];
-
-			touched = touched || m->due[c] != 0;
-			for (size_t i = 0; p != NULL && i < p->text.len;
-			    i += strlen(p->text.s + i) + 1)
-				touched = touched || p->text.s[i] == 'D';
-		}
-		if (!touched || message_spill(s, m) < 0)
+		for (int c = 0; c < CHANNELS; c++)
+			tried = tried || m->due[c] != 0;
+		if ((!m->settled && !tried) || message_spill(s, m) < 0)
 			continue;
 		for (int c = 0; c < CHANNELS; c++)
 			if (m->state[c] == CH_WAITING && m->due[c] != 0 &&

@@ -60,6 +60,7 @@ struct msg {
 	bool fast;              /* lives in todo/, has no files of ours */
 	bool held, deleted, bounces, bouncing;
 	bool failed;            /* bounce/N was written to, even if in vain */
+	bool settled;           /* of a recipient at least: worth saving */
 };
 
 struct slot {

@@ -108,6 +108,33 @@ def test_bounce_leaves_no_file(site, user):
                 seconds=10)
 
 
+def test_restart_remembers_a_channel_that_is_done(site, user):
+    """One channel of a message in memory is finished, the other has begun
+    with one of its recipients: the first is not delivered again."""
+    home = f"/home/{user}"
+    site.dotqmail(user, "|touch started; while test ! -e go; do sleep 0.1; "
+                        "done; exit 111\n")
+    with site.control(concurrencylocal="1\n"), wrapped(site, "classic") as w:
+        mark = site.queue("a@b", [f"{user}@{HOST}", f"{user}@{HOST}",
+                                  "once@far.example"])
+        site.h.wait(lambda: w.seen() == ["once@far.example"] and
+                    site.h.exists(f"{home}/started"), "both channels")
+        old = site.h.running("qmail-send")
+        site.h.run(["svc", "-t", "/service/qmail"])
+        site.h.wait(lambda: "exitasap" in site.log()[mark:], "exitasap")
+        site.h.run(["touch", "go"], user=user, cwd=home)
+        site.h.wait(lambda: site.h.running("qmail-send") not in ([], old),
+                    "the next qmail-send")
+        site.dotqmail(user, "./Maildir/\n")
+        site.h.run(["svc", "-a", "/service/qmail"])
+        site.h.wait(lambda: len(re.findall(rf"(?m)^delivery \d+: success",
+                    site.log()[mark:])) >= 3 or (site.h.run(
+                        ["svc", "-a", "/service/qmail"]) and False),
+                    "the others", step=1)
+        assert w.seen() == ["once@far.example"]
+    site.empty()
+
+
 # Administrators.
 
 
@@ -204,6 +231,7 @@ class wrapped:
         self.rc = h.read("/var/qmail/rc")
         h.write("/var/qmail/rc", self.rc.replace('PATH="', 'PATH="/wrap:'))
         self.site.restart()
+        return self
 
     def __exit__(self, *_):
         self.site.h.write("/var/qmail/rc", self.rc)
@@ -233,9 +261,8 @@ def test_classic_spawner(site):
     """One byte each: 255 at most, whatever the control file says; and 100,000
     recipients of one message go through the queue's files."""
     with site.control(concurrencyremote="400\n"), \
-            wrapped(site, "classic") as _:
+            wrapped(site, "classic") as w:
         mark = site.mark()
-        w = wrapped(site, "classic")
         rcpts = [f"r{i}@far.example" for i in range(100000)]
         site.queue("a@b", rcpts)
         site.h.wait(lambda: len(w.seen()) >= 100000, "all recipients",
