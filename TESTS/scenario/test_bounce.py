@@ -54,7 +54,8 @@ def test_null_sender_makes_a_double_bounce(site):
     assert text.startswith("Return-Path: <#@[]>\n")
     assert f"To: postmaster@{HOST}\n" in text
     assert "--- Below this line is the original bounce.\n" in text
-    assert re.search(r"(?m)^bounce msg \d+ qp \d+", site.log()[mark:])
+    site.h.wait(lambda: re.search(r"(?m)^bounce msg \d+ qp \d+",
+                                  site.log()[mark:]), "the log line")
 
 
 def test_doublebounceto_and_host(site, user):
