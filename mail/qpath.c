@@ -42,6 +42,6 @@ qpath_parse(const char *name, uint64_t *id_out)
 {
 	size_t n = strlen(name);
 
-	return n >= 1 && n <= 19 && name[0] != '0' &&
+	return n >= 1 && n <= 20 && name[0] != '0' &&
 	    scan_u64(name, id_out) == n;
 }

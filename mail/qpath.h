@@ -18,7 +18,8 @@ struct qpath {
 struct qpath qpath_split(const char *dir, uint64_t id); /* "dir/S/N" */
 struct qpath qpath_flat(const char *dir, uint64_t id);  /* "dir/N" */
 struct qpath qpath_messid(uint64_t id);                 /* "S/N" */
-/* A file name of digits only, no leading zero, 1..19 long. */
+/* A file name of digits only, no leading zero, that fits 64 bits: some file
+ * systems use all of them. */
 bool qpath_parse(const char *name, uint64_t *id_out);
 
 #endif
