@@ -113,6 +113,7 @@ qmsg_publish(struct qmsg *m, uid_t uid, pid_t pid, const char *records,
 		const char *in;
 		void *out;
 	} u = {.in = records};
+	struct stat st;
 	size_t total;
 	ssize_t w;
 	int fd;
@@ -148,6 +149,12 @@ qmsg_publish(struct qmsg *m, uid_t uid, pid_t pid, const char *records,
 	if (close(fd) < 0 || w < 0) {
 		(void)unlink(intd.s);
 		return QX_WRITE;
+	}
+	/* Swept away under us: the clock went ahead by days. */
+	if (fstat(m->fd, &st) < 0 || st.st_nlink == 0) {
+		(void)unlink(intd.s);
+		errno = ENOENT;
+		return QX_MESS;
 	}
 	if (rename(intd.s, todo.s) < 0) {
 		(void)unlink(intd.s);

@@ -232,6 +232,37 @@ touch(struct qpath p)
 	assert_int_equal(close(fd), 0);
 }
 
+/* The sweep took it for a leftover, because the clock jumped. */
+static void
+test_swept_while_received(void **state)
+{
+	struct qmsg m;
+
+	(void)state;
+	assert_int_equal(qmsg_create(&m), QX_OK);
+	assert_int_equal(unlink(qpath_split("mess", m.id).s), 0);
+	assert_int_equal(qmsg_publish(&m, 0, 1, WIRE("F\0")), QX_MESS);
+	assert_false(there(qpath_flat("todo", m.id)));
+	assert_false(there(qpath_flat("intd", m.id)));
+	qmsg_discard(&m);
+}
+
+/* All 64 bits of a number are good, in every name. */
+static void
+test_large_number(void **state)
+{
+	uint64_t id = 0;
+
+	(void)state;
+	assert_true(qpath_parse("18446744073709551615", &id));
+	assert_true(id == UINT64_MAX);
+	assert_string_equal(qpath_flat("todo", id).s,
+	    "todo/18446744073709551615");
+	assert_false(qpath_parse("18446744073709551616", &id));
+	assert_false(qpath_parse("018446744073709551615", &id));
+	assert_int_equal(clean_request("todo/18446744073709551615", 25), '+');
+}
+
 /* A foreign file has the name that is ours by number: another number. */
 static void
 test_number_taken(void **state)
@@ -362,6 +393,8 @@ main(void)
 		cmocka_unit_test(test_discard_before_publish),
 		cmocka_unit_test(test_leftover_intd),
 		cmocka_unit_test(test_number_taken),
+		cmocka_unit_test(test_swept_while_received),
+		cmocka_unit_test(test_large_number),
 		cmocka_unit_test(test_clean_requests),
 		cmocka_unit_test(test_clean_answers_once),
 		cmocka_unit_test(test_clean_old),
