@@ -72,7 +72,7 @@ test_bad_requests(void **state)
 		"\n", "delete\n", "delete \n", "delete x\n", "delete 1 \n",
 		"delete  1\n", "delete 01\n", "delete -1\n", "delete 1/2\n",
 		"delete 1\r\n", "deleted 1\n", "flush 1\n", "flushx\n",
-		"FLUSH\n", " flush\n", "delete 12345678901234567890\n",
+		"FLUSH\n", " flush\n", "delete 18446744073709551616\n",
 		TOO_LONG,
 	};
 	struct qctl_line line = {0};
