@@ -121,8 +121,9 @@ is_held(int e)
 	return e == EWOULDBLOCK || e == EACCES;
 }
 
-/* A dot-lock is a courtesy to MUAs: where the spool does not let the user
- * make one there is none. */
+/* A dot-lock is a courtesy to MUAs, which run as the user: where the spool
+ * does not let him make one there is none, and one that somebody else has put
+ * there, in a spool that all may write to, keeps no mail out. */
 static enum mbox_status
 lock_dot(struct mbox_lock *l, const char *path, int64_t until)
 {
@@ -132,6 +133,7 @@ lock_dot(struct mbox_lock *l, const char *path, int64_t until)
 	str_cats(&l->dot, ".lock");
 	for (;;) {
 		struct stat st;
+		bool there;
 		int fd = open(str_c(&l->dot),
 		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
@@ -143,8 +145,12 @@ lock_dot(struct mbox_lock *l, const char *path, int64_t until)
 			str_clear(&l->dot);
 			return MBOX_OK;
 		}
-		if (stat(str_c(&l->dot), &st) == 0 &&
-		    clock_wall() - st.st_mtime > STALE_DOT) {
+		there = lstat(str_c(&l->dot), &st) == 0;
+		if (there && st.st_uid != 0 && st.st_uid != geteuid()) {
+			str_clear(&l->dot);
+			return MBOX_OK;
+		}
+		if (there && clock_wall() - st.st_mtime > STALE_DOT) {
 			(void)unlink(str_c(&l->dot));
 		} else if (past(until)) {
 			str_clear(&l->dot);
