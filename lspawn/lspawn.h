@@ -24,6 +24,7 @@
 #define LSPAWN_IDLE 200         /* workers kept without work, count */
 #define LSPAWN_IDLE_MS 10000    /* and for how long */
 #define LSPAWN_LOOKUP_MS 120000 /* for an answer of qmail-getpw */
+#define LSPAWN_HOLD_MS 30000    /* for a job over its user's share */
 #define LSPAWN_DEAF_MS 600000   /* for a worker to read its jobs */
 #define LSPAWN_SILENT_MS 90000000       /* for a report: no program of a
                                  * delivery runs longer than a day */
@@ -37,7 +38,8 @@ struct lspawn_config {
 	uid_t getpw_uid;
 	gid_t getpw_gid;
 	bool drop;                      /* false only in tests */
-	int64_t idle_ms, lookup_ms, deaf_ms, silent_ms;
+	size_t share;                   /* jobs of one user at once */
+	int64_t idle_ms, lookup_ms, hold_ms, deaf_ms, silent_ms;
 };
 
 struct lspawn_job {
@@ -74,6 +76,7 @@ struct pool_worker {
 	struct str key;
 	struct lspawn_queue unsent;
 	size_t njobs;                   /* its jobs, unsent ones included */
+	size_t nsent;                   /* those that it has */
 	int64_t since;                  /* idle, or silent, since, ms */
 	struct pool_worker *prev, *next;        /* in the list of idle ones */
 };

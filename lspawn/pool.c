@@ -5,7 +5,12 @@
  * such a worker is.  A worker that hangs up or says something about a job
  * that is not its own is dropped, its jobs are deferred; the next job of the
  * user starts a new one.  It belongs to the user: nothing it does may touch
- * another's mail or keep us waiting. */
+ * another's mail or keep us waiting.
+ *
+ * Nor may it take all places that qmail-send has: a worker gets cfg->share
+ * jobs at once.  What comes beyond is held, and goes to it as it reports; but
+ * when it has reported nothing for hold_ms the held ones are deferred, and
+ * new ones at once. */
 #include "lspawn/lspawn.h"
 
 #include "lib/io.h"
@@ -104,6 +109,7 @@ take_report(struct pool_worker *w, const char *s, size_t n)
 		if (u == j)
 			return -1;
 	w->since = clock_mono_ms();
+	w->nsent--;
 	if (--w->njobs == 0)
 		idle_add(&l->pool, w);
 	lspawn_report(l, j, r.code, r.text, r.n);
@@ -169,9 +175,11 @@ send_job(struct pool_worker *w, struct lspawn_job *j)
 static int
 send_jobs(struct pool_worker *w)
 {
+	const size_t share = w->l->cfg->share;
 	struct lspawn_job *j;
 
-	while ((j = lspawn_queue_get(&w->unsent)) != NULL) {
+	while (w->nsent < share &&
+	    (j = lspawn_queue_get(&w->unsent)) != NULL) {
 		enum sent r = send_job(w, j);
 
 		if (r == SENT_LOST)
@@ -184,9 +192,11 @@ send_jobs(struct pool_worker *w)
 				w->unsent.tail = j;
 			break;
 		}
+		if (r == SENT)
+			w->nsent++;
 	}
-	loop_want(&w->l->loop, &w->watch,
-	    w->unsent.head != NULL ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+	loop_want(&w->l->loop, &w->watch, w->unsent.head != NULL &&
+	    w->nsent < share ? LOOP_READ | LOOP_WRITE : LOOP_READ);
 	return 0;
 }
 
@@ -277,6 +287,26 @@ worker_start(struct lspawn *l, const struct users_entry *e,
 	return w;
 }
 
+static bool
+is_slow(const struct pool_worker *w, int64_t now)
+{
+	return now - w->since >= w->l->cfg->hold_ms;
+}
+
+/* They are not begun, so they may be tried later. */
+static void
+refuse_held(struct pool_worker *w)
+{
+	struct lspawn_job *j;
+
+	while ((j = lspawn_queue_get(&w->unsent)) != NULL) {
+		if (--w->njobs == 0)
+			idle_add(&w->l->pool, w);
+		lspawn_refuse(w->l, j, VERDICT_BUSY);
+	}
+	loop_want(&w->l->loop, &w->watch, LOOP_READ);
+}
+
 void
 pool_give(struct lspawn *l, struct lspawn_job *j)
 {
@@ -301,6 +331,8 @@ pool_give(struct lspawn *l, struct lspawn_job *j)
 	lspawn_queue_put(&w->unsent, j);
 	if (w->unsent.head == j && send_jobs(w) < 0)
 		worker_drop(w);
+	else if (w->unsent.head != NULL && is_slow(w, clock_mono_ms()))
+		refuse_held(w);
 }
 
 /* Stopped by its user, or in a file system of his that hangs.  One that has
@@ -314,13 +346,13 @@ is_stuck(const struct pool_worker *w, int64_t now)
 
 	if (silent >= cfg->silent_ms)
 		return true;
-	return silent >= cfg->deaf_ms && w->njobs <= LOCALPROTO_JOBS &&
+	return silent >= cfg->deaf_ms && w->nsent <= LOCALPROTO_JOBS &&
 	    ioctl(w->watch.fd, SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
-/* Their jobs hold places that others need. */
+/* Jobs of theirs hold places that others need. */
 static void
-drop_stuck(struct lspawn *l, int64_t now)
+free_places(struct lspawn *l, int64_t now)
 {
 	for (unsigned i = 0; i < LSPAWN_MAX; i++) {
 		struct pool_worker *w = l->jobs[i] == NULL ? NULL :
@@ -329,6 +361,9 @@ drop_stuck(struct lspawn *l, int64_t now)
 		if (w != NULL && is_stuck(w, now)) {
 			complain(w, "is stuck");
 			worker_drop(w);
+		} else if (w != NULL && w->unsent.head != NULL &&
+		    is_slow(w, now)) {
+			refuse_held(w);
 		}
 	}
 }
@@ -336,13 +371,13 @@ drop_stuck(struct lspawn *l, int64_t now)
 int64_t
 pool_tick(struct lspawn *l, int64_t now)
 {
-	const int64_t pause = l->cfg->deaf_ms / 8;
+	const int64_t pause = l->cfg->hold_ms / 8;
 	struct pool *p = &l->pool;
 	int64_t wait = -1;
 
 	if (l->njobs > 0) {
 		if (now - p->looked >= pause) {
-			drop_stuck(l, now);
+			free_places(l, now);
 			p->looked = now;
 		}
 		wait = p->looked + pause - now;

@@ -3,6 +3,7 @@
  * Trusts:   qmail-send's commands (form checked), users/cdb.
  * Exits:    0 when qmail-send has closed descriptor 0 and all is reported,
  *           100 on misuse, 111 on trouble. */
+#include "control/control.h"
 #include "lib/log.h"
 #include "lib/user.h"
 #include "lspawn/lspawn.h"
@@ -26,6 +27,19 @@ raise_descriptors(void)
 		log_sys("unable to raise the limit of descriptors");
 }
 
+/* One user may have four places of five, so that others have one. */
+static size_t
+share_of_places(void)
+{
+	uint64_t n;
+
+	if (control_number(CONTROL_CONCURRENCYLOCAL, &n) == CONTROL_TEMP)
+		die_sys(111, "unable to read control/concurrencylocal");
+	if (n > LSPAWN_MAX)
+		n = LSPAWN_MAX;
+	return n > 0 ? (size_t)(n - n / 5) : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -34,6 +48,7 @@ main(int argc, char **argv)
 	    .cdb = USERS_DIR "/cdb", .local = HOME_DIR "/bin/qmail-local",
 	    .getpw = HOME_DIR "/bin/qmail-getpw", .drop = true,
 	    .idle_ms = LSPAWN_IDLE_MS, .lookup_ms = LSPAWN_LOOKUP_MS,
+	    .hold_ms = LSPAWN_HOLD_MS,
 	    .deaf_ms = LSPAWN_DEAF_MS, .silent_ms = LSPAWN_SILENT_MS};
 
 	log_init("qmail-lspawn");
@@ -41,6 +56,7 @@ main(int argc, char **argv)
 		die_usage("qmail-lspawn aliasempty");
 	(void)umask(077);
 	cfg.aliasempty = argv[1];
+	cfg.share = share_of_places();
 	cfg.queue_uid = user_need_uid("qmailq");
 	user_need("qmailp", &cfg.getpw_uid, &cfg.getpw_gid);
 	if (cfg.getpw_uid == 0)

@@ -26,6 +26,8 @@
 	X(MEMORY, 119, 'Z', "Out of memory. (#4.3.0)")                        \
 	X(EXEC, 120, 'Z', "Unable to start qmail-local. (#4.3.0)")            \
 	X(EXECPW, 121, 'Z', "Unable to ask qmail-getpw. (#4.3.0)")            \
+	X(BUSY, 122, 'Z', "This user's deliveries take all the places that one "  \
+	    "user may have. (#4.3.2)")                                        \
 	X(CRASHED, 127, 'Z', "The local delivery crashed. (#4.3.0)")
 
 enum verdict {

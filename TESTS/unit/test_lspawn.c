@@ -140,7 +140,8 @@ start_spawner(struct spawner *s, const char *getpw)
 	    .cdb = cdb, .local = local_, .getpw = getpw,
 	    .queue_uid = getuid(), .getpw_uid = uid, .getpw_gid = gid,
 	    .drop = getuid() == 0, .idle_ms = 300, .lookup_ms = 600,
-	    .deaf_ms = 800, .silent_ms = 3000};
+	    .deaf_ms = 800, .silent_ms = 3000,
+	    .share = 3, .hold_ms = 1200};
 	int cr, cw, rr, rw;
 	unsigned char hello[4];
 
@@ -457,6 +458,41 @@ test_stuck(void **state)
 	}
 }
 
+/* One user's slow programs get no more places than one user may have; what is
+ * quick comes through, however much it is. */
+static void
+test_share(void **state)
+{
+	struct spawner s;
+	int64_t began;
+
+	(void)state;
+	put_dotqmail(".qmail-long", "|sleep 2.5; exit 0\n");
+	start_spawner(&s, getpw_);
+	began = clock_mono_ms();
+	for (unsigned i = 0; i < 5; i++)
+		command(&s, i, "1", "a@b", "jo-long@x.org");
+	for (unsigned i = 3; i < 5; i++) {
+		assert_int_equal(report(&s, i)[0], 'Z');
+		assert_non_null(strstr(s.rep.text.s, "(#4.3.2)"));
+	}
+	assert_in_range(clock_mono_ms() - began, 1200, 2400);
+	/* Now at once. */
+	command(&s, 5, "1", "a@b", "jo@x.org");
+	assert_int_equal(report(&s, 5)[0], 'Z');
+	stop_spawner(&s);
+	began = clock_mono_ms();
+	start_spawner(&s, getpw_);
+	for (unsigned i = 1; i <= 9; i++) {
+		char id[2] = {(char)('0' + i), '\0'};
+
+		command(&s, i, id, "a@b", "jo@x.org");
+	}
+	for (unsigned i = 1; i <= 9; i++)
+		assert_int_equal(report(&s, i)[0], 'K');
+	stop_spawner(&s);
+}
+
 /* Who speaks nonsense, or about another's mail, is not believed; users with a
  * worker that is well do not notice. */
 static void
@@ -582,6 +618,7 @@ main(void)
 		cmocka_unit_test(test_getpw_trouble),
 		cmocka_unit_test(test_worker_death),
 		cmocka_unit_test(test_stuck),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_liar),
 		cmocka_unit_test(test_cdb),
 		cmocka_unit_test(test_flood),
