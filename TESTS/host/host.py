@@ -47,7 +47,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 # File systems that hold files worth seeing inside; all others are made anew.
 REAL_FS = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "zfs"}
 # What an installation leaves on a machine; a host starts without it.
-OURS = ["/var/qmail", "/var/log/qmail", "/service"]
+OURS = ["/var/qmail", "/var/log/qmail", "/service", "/command"]
 OUR_USERS = ["alias", "qmaild", "qmaill", "qmailp", "qmailq", "qmailr",
              "qmails"]
 OUR_GROUPS = ["qmail", "nofiles"]
@@ -81,7 +81,7 @@ def real_mounts_below_root():
                            left.split()[4])
             if point == "/" or right.split()[0] not in REAL_FS:
                 continue
-            if re.match(r"/(usr|var|etc|lib|opt|srv|home|root)(/|$)", point) \
+            if re.match(r"/(usr|var|etc|lib|opt|srv|root)(/|$)", point) \
                     and not re.match(r"/var/(tmp|lib/docker|lib/containers)",
                                      point) and os.path.isdir(point):
                 out.append(point)
@@ -137,6 +137,15 @@ def mount_disk(root, megabytes, where):
         mount("--bind", name, root + inside)
 
 
+def forget_people(root):
+    """Names and numbers of ordinary accounts are free in a host: quickstart
+    may have made one on this machine, or its owner may have a test's name."""
+    for entry in pwd.getpwall():
+        if 1000 <= entry.pw_uid < 60000:
+            subprocess.run(["chroot", root, "userdel", "-f", entry.pw_name],
+                           stderr=subprocess.DEVNULL)
+
+
 def forget_installation(root):
     for path in OURS:
         if os.path.islink(root + path) or os.path.exists(root + path):
@@ -178,6 +187,9 @@ def build_inside(opts):
         mount("-t", "tmpfs", "-o", "mode=755,size=6g", "host", top)
     root = top + "/root"
     os.makedirs(root, exist_ok=True)
+    os.makedirs(top + "/upper/root/home", exist_ok=True)
+    os.chmod(top + "/upper/root/home", 0o755)
+    os.setxattr(top + "/upper/root/home", "trusted.overlay.opaque", b"y")
     overlay("/", top, "root", root)
     for i, point in enumerate(real_mounts_below_root()):
         overlay(point, top, f"m{i}", root + point)
@@ -189,6 +201,7 @@ def build_inside(opts):
     for name, mode in (("/run", "755"), ("/tmp", "1777")):
         mount("-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", root + name)
     os.mkdir(root + "/run/lock", 0o1777)
+    forget_people(root)
     forget_installation(root)
     if opts["disk"]:
         mount_disk(root, opts["disk"], opts["disk_dir"])
