@@ -402,6 +402,40 @@ def test_scan_waits_for_the_word_of_qmail_todo(site):
         site.h.run(f"rm -f {QUEUE}/*/{n % 23}/{n}")
 
 
+def test_who_knows_a_number(alone):
+    """The sweep asks before it removes."""
+    alone.todo("b0\0")
+    alone.todo("m4711 1 10 1 0 1 0\0Fa@b\0Lone@x\0")
+    alone.read(1, b"one@x\0")
+    alone.todo("e4711\0e4712\0")
+    assert alone.read(5, b"\0") == b"f4712\0"
+
+
+def test_sweep(site, user):
+    """What a crash left of a submission goes after 36 hours, a minute after a
+    start; what is younger, or known, stays."""
+    site.dotqmail(user, "|test -e ready || exit 111\n./Maildir/\n")
+    mark = site.queue("a@b", [f"{user}@{HOST}"])
+    known = number(site, mark)
+    site.h.wait(lambda: files(site, "info"), "its files")
+    old, young = "99900001", "99900024"         # the same directory
+    for n in (old, young):
+        site.h.run(f"setpriv --reuid=qmailq --regid=qmail --clear-groups "
+                   f"sh -c 'echo x >{QUEUE}/mess/{int(n) % 23}/{n}'")
+    site.h.run(f"cd {QUEUE}/mess && touch -d '3 days ago' "
+               f"{int(old) % 23}/{old} {int(known) % 23}/{known}")
+    site.restart()
+    site.h.wait(lambda: not any(old in f for f in files(site, "mess")),
+                "the sweep", seconds=150)
+    left = files(site, "mess")
+    assert any(young in f for f in left) and any(known in f for f in left)
+    site.h.run(f"rm {QUEUE}/mess/{int(young) % 23}/{young}")
+    site.h.run(["touch", "ready"], user=user, cwd=f"/home/{user}")
+    site.h.run(["svc", "-a", "/service/qmail"])
+    site.mail(user)
+    site.empty()
+
+
 # What they gave up.
 
 
