@@ -146,7 +146,17 @@ def forget_people(root):
                            stderr=subprocess.DEVNULL)
 
 
+# The tools that /command links to, and links elsewhere into the home.
+OUR_LINKS = r"""
+find /command -lname '/usr/local/bin/*' -printf '%l\0' | xargs -0r rm -f
+find /usr/local/share/man /usr/sbin/sendmail /usr/lib/sendmail \
+    /usr/bin/mailq /usr/bin/newaliases -lname '/var/qmail/*' -delete
+"""
+
+
 def forget_installation(root):
+    subprocess.run(["chroot", root, "/bin/sh", "-c", OUR_LINKS],
+                   stderr=subprocess.DEVNULL)
     for path in OURS:
         if os.path.islink(root + path) or os.path.exists(root + path):
             subprocess.run(["rm", "-rf", root + path], check=True)
