@@ -354,7 +354,9 @@ class Host:
                 "LOGNAME": shell_user, "LANG": "C.UTF-8"}
         full.update(env or {})
         chdir = ["-C", cwd or (home if user and self.exists(home) else "/")]
-        return [*join, *enter, "--", *become, "env", "-i", *chdir,
+        # Whoever started the tests may ignore signals (nohup, a shell's &).
+        return [*join, *enter, "--", *become, "env", "-i",
+                "--default-signal", *chdir,
                 *(f"{k}={v}" for k, v in full.items() if v is not None),
                 *argv]
 
