@@ -4,6 +4,7 @@
  * no envelope is ever left pointing at a message of another. */
 #include "queue/clean.h"
 
+#include "lib/log.h"
 #include "lib/tai.h"
 #include "mail/limits.h"
 #include "mail/qpath.h"
@@ -86,6 +87,10 @@ clean_lock(void)
 
 	if (fd < 0)
 		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		log_warn("waiting for the qmail-clean before this one to end");
 	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return -1;      /* and end */

@@ -72,6 +72,7 @@ def test_next_generation_waits_for_the_last_removals(site, user):
         site.h.wait(lambda: len(site.h.running("qmail-clean")) == 2,
                     "the new qmail-clean")
         time.sleep(3)                   # where it must do nothing
+        assert "waiting for the qmail-clean before" in site.log()[mark:]
     finally:
         for pid in old:
             os.kill(pid, signal.SIGCONT)
