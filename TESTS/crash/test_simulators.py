@@ -19,7 +19,7 @@ def total(out, field):
     return sum(r[field] for r in out["rows"].values())
 
 
-# -- the parts -------------------------------------------------------------
+# -- the parts --
 
 def test_siphash_has_the_paper_vector():
     key = bytes(range(16))
@@ -54,7 +54,7 @@ def test_plan_is_deterministic_and_bounded():
     assert {"at-ack", "flushed"} <= {s.kind for s in one}
 
 
-# -- the block recorder -----------------------------------------------------
+# -- the block recorder --
 
 @pytest.mark.parametrize("fs", ["ext4", "xfs", "btrfs"])
 @pytest.mark.parametrize("order", ["full", "batch"])
@@ -74,7 +74,8 @@ def test_block_finds_nothing_in_a_right_queue(fs, order):
     ("ext4", "batch", "barrier"),
     ("xfs", "full", "all"), ("xfs", "full", "msg"), ("xfs", "full", "dirs"),
     ("xfs", "batch", "syncfs"), ("xfs", "batch", "barrier"),
-    ("btrfs", "full", "all"), ("btrfs", "full", "msg"), ("btrfs", "full", "dirs"),
+    ("btrfs", "full", "all"), ("btrfs", "full", "msg"),
+    ("btrfs", "full", "dirs"),
     ("btrfs", "batch", "syncfs"),
 ])
 def test_block_finds_a_planted_fault(fs, order, fault):
@@ -93,7 +94,7 @@ def test_only_acknowledgement_states_show_a_queue_without_any_sync():
     assert rows["prefix"]["lost"] == 0
 
 
-# -- the call recorder ---------------------------------------------------------
+# -- the call recorder --
 
 @pytest.mark.parametrize("order", ["full", "batch"])
 def test_calls_of_a_right_queue_are_enough(order):
@@ -130,7 +131,7 @@ def test_calls_find_an_envelope_without_checksum():
     assert total(weak, "lost") == 0
 
 
-# -- the sweep -------------------------------------------------------------------
+# -- the sweep --
 
 @pytest.mark.parametrize("which", ["submit", "deliver"])
 def test_sweep_of_a_right_program_is_clean(which):

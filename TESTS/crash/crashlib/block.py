@@ -250,7 +250,8 @@ class Recorder:
 
     def serve(self):
         self.proc = subprocess.Popen(
-            [os.path.join(BUILD, "blockrec"), self.image, self.fuse])
+            [os.path.join(BUILD, "blockrec"), self.image, self.fuse],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not os.path.exists(os.path.join(self.fuse, "disk")):
             if self.proc.poll() is not None or time.monotonic() > deadline:
@@ -324,14 +325,21 @@ class Recorder:
         self.command("pop")
 
     def close(self):
-        if self.dev:
-            loop_detach(self.dev)
-            self.dev = None
-        if self.proc:
-            os.close(self.ctl)
-            umount(self.fuse)
-            self.proc.wait(10)
-            self.proc = None
+        if os.path.ismount(self.root):  # only after an error
+            umount(self.root)
+        try:
+            if self.dev:
+                loop_detach(self.dev)
+                self.dev = None
+            if self.proc:
+                os.close(self.ctl)
+                umount(self.fuse)
+                self.proc.wait(10)
+        finally:
+            if self.proc:
+                self.proc.kill()
+                self.proc.wait()
+                self.proc = None
 
     def __enter__(self):
         return self
@@ -343,8 +351,8 @@ class Recorder:
 class Tally:
     """Counts of one file system, one line a kind of state."""
 
-    FIELDS = ("states", "lost", "corrupt", "returned", "pending", "doubled",
-              "broken")
+    FIELDS = ("states", "recovered", "lost", "corrupt", "returned", "pending",
+              "doubled", "broken")
 
     def __init__(self):
         self.rows = {}
@@ -353,15 +361,17 @@ class Tally:
     def row(self, kind):
         return self.rows.setdefault(kind, dict.fromkeys(self.FIELDS, 0))
 
-    def add(self, kind, verdict, what):
+    def add(self, kind, verdict, what, recovered=False):
         r = self.row(kind)
         r["states"] += 1
+        r["recovered"] += recovered
         r["lost"] += bool(verdict.lost)
         r["corrupt"] += bool(verdict.corrupt)
         r["returned"] += bool(verdict.returned)
         r["pending"] += verdict.pending
         r["doubled"] += verdict.doubled
-        if (verdict.lost or verdict.corrupt or verdict.returned) and len(self.examples) < 20:
+        bad = verdict.lost or verdict.corrupt or verdict.returned
+        if bad and len(self.examples) < 20:
             self.examples.append(f"{what}: lost {verdict.lost[:3]} "
                                  f"corrupt {verdict.corrupt[:3]} "
                                  f"returned {verdict.returned[:3]}")
@@ -424,7 +434,8 @@ def _one(rec, s, kind, judge, recover, tally, record, view):
                 recover(rec.root, s.acked)
             verdict = judge.judge(view(rec.root), s.acked, s.active)
             tally.add(kind, verdict,
-                      f"{rec.fs} {s}{' recovered' if s.active else ''}")
+                      f"{rec.fs} {s}{' recovered' if s.active else ''}",
+                      s.active)
         except OSError as e:
             tally.broken(kind, f"{rec.fs} {s}: {e!r}")
         finally:

@@ -20,7 +20,8 @@ from .judge import DirView, QmailQueue, p_record
 from .mail import Message
 
 FAULTS = {
-    "full": ["msg", "env", "todo", "mess", "intd", "mfile", "mnew", "dirs", "all"],
+    "full": ["msg", "env", "todo", "mess", "intd", "mfile", "mnew", "dirs",
+             "all"],
     "batch": ["syncfs", "early", "nosum", "mfile", "mnew", "barrier"],
 }
 DIRS = [f"queue/{d}" for d in

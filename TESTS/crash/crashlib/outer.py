@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 from . import box
 from .block import HERE
@@ -136,8 +135,9 @@ def host_name():
     return System.host
 
 
-BLOCK_FIELDS = ("states", "lost", "corrupt", "returned", "pending",
-                "doubled", "broken")
+BLOCK_FIELDS = ("states", "recovered", "lost", "corrupt", "returned",
+                "pending", "doubled", "broken")
+CALL_FIELDS = ("states", "lost", "corrupt", "returned", "pending")
 BLOCK_ORDER = ("prefix", "at-ack", "flushed", "reorder", "torn", "nested")
 SWEEP_FIELDS = ("calls", "runs", "hit", "lost", "corrupt", "returned",
                 "stuck", "hung", "doubled", "unacked")
@@ -149,12 +149,12 @@ def table(title, rows, fields, order=None):
     names += [n for n in rows if n not in names]
     width = max([len(n) for n in names] + [5])
     out = [title, "  " + " " * width
-           + "".join(f"{f:>9}" for f in fields)]
+           + "".join(f"{f:>10}" for f in fields)]
     for n in names:
         out.append(f"  {n:<{width}}"
-                   + "".join(f"{rows[n][f]:>9}" for f in fields))
+                   + "".join(f"{rows[n][f]:>10}" for f in fields))
     out.append(f"  {'all':<{width}}"
-               + "".join(f"{sum(rows[n][f] for n in names):>9}"
+               + "".join(f"{sum(rows[n][f] for n in names):>10}"
                          for f in fields))
     return "\n".join(out)
 
@@ -174,11 +174,12 @@ def show(system, part, result, took):
             out.append(table(
                 f"{system}, {model} model of the disk, {r['acks']} "
                 f"acknowledgements, {r['ops']} changes ({took:.0f} s)",
-                r["rows"], BLOCK_FIELDS[:6]))
+                r["rows"], CALL_FIELDS))
             for name, (n, ex) in sorted(r["blame"].items(),
                                         key=lambda b: -b[1][0]):
                 out.append(f"  missing: {name} ({n} states; first: {ex})")
-            bad += sum(x["lost"] + x["corrupt"] + x["returned"] for x in r["rows"].values())
+            bad += sum(x["lost"] + x["corrupt"] + x["returned"]
+                       for x in r["rows"].values())
     else:
         rows = result["rows"]
         out.append(table(f"{system}, each system call disturbed "

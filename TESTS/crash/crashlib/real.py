@@ -89,10 +89,11 @@ def run_block(system, fs, spec, deadline):
             system.keep = keep
             emit(say=f"{system.name} {fs} round {rnd}: {senders} senders, "
                  f"{'a failed flush, ' if fails else ''}"
-                 f"{len(acked)} of {len(msgs)} messages acknowledged, {len(rec.events())} events, "
-                 f"{part.total('states')} states, "
-                 f"{sum(s.active for s in states)} recovered, lost {part.total('lost')}, "
-                 f"corrupt {part.total('corrupt')}")
+                 f"{len(acked)} of {len(msgs)} messages acknowledged, "
+                 f"{len(rec.events())} events, "
+                 + ", ".join(f"{part.total(k)} {k}" for k in
+                             ("states", "recovered", "lost", "corrupt",
+                              "returned", "broken")))
         rnd += 1
     return total
 

@@ -24,7 +24,7 @@ import subprocess
 import time
 
 from . import miniq
-from .block import BUILD, HERE
+from .block import BUILD
 from .judge import DirView, QmailJudge
 
 ERRORS = ("EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM", "EAGAIN", "EPERM")

@@ -133,7 +133,8 @@ class System:
                         acknowledge(m.ident)
                 time.sleep(pause)
 
-        threads = [threading.Thread(target=sender, args=(messages[s::senders],))
+        threads = [threading.Thread(target=sender,
+                                    args=(messages[s::senders],))
                    for s in range(senders)]
         for t in threads:
             t.start()
@@ -141,7 +142,10 @@ class System:
             t.join()
 
     def settled(self, root, judge, acked):
-        return not judge.judge(DirView(root), acked, self.delivers).lost
+        try:
+            return not judge.judge(DirView(root), acked, self.delivers).lost
+        except OSError:         # a disk that fails, a file that has gone
+            return False
 
     def wait_settled(self, root, judge, acked, seconds=None, nudge=False):
         """Whether everything deliverable was delivered in time."""
