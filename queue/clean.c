@@ -92,9 +92,11 @@ clean_lock(void)
 	if (errno == EWOULDBLOCK)
 		log_warn("waiting for the qmail-clean before this one to end");
 	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return -1;      /* and end */
-	return 0;
+		if (errno != EINTR) {
+			fd_close(fd);
+			return -1;
+		}
+	return fd;
 }
 
 int

@@ -10,9 +10,9 @@
 #include "lib/io.h"
 
 /* Waits until the qmail-clean before this one, which may have requests left
- * in its pipe, has ended; until then nobody may count on what is there.  0, or
- * -1 with errno.  Held for life: a lock on the directory intd, which is of
- * qmailq alone. */
+ * in its pipe, has ended; until then nobody may count on what is there.  A
+ * descriptor, or -1 with errno.  The lock, on the directory intd, which is of
+ * qmailq alone, is held until it is closed: qmail-clean holds it for life. */
 __attribute__((warn_unused_result))
 int clean_lock(void);
 /* Until the end of input: 0.  100 when an answer cannot be written. */

@@ -34,8 +34,8 @@ qshow_UNIT_SRC := queue/qshow.c queue/qselect.c queue/qscan.c \
 	TESTS/unit/queue_fixture.c
 
 PROGS += qmail-queuectl
-qmail-queuectl_SRC := queue/qmail-queuectl.c queue/queuectl.c queue/qact.c \
-	queue/qcheck.c queue/qlayout.c queue/qlock.c queue/qmove.c \
+qmail-queuectl_SRC := queue/qmail-queuectl.c queue/queuectl.c queue/clean.c \
+	queue/qact.c queue/qcheck.c queue/qlayout.c queue/qlock.c queue/qmove.c \
 	queue/qrepair.c queue/qscan.c queue/qselect.c queue/qshow.c \
 	queue/qwalk.c
 
@@ -46,11 +46,11 @@ qrepair_UNIT_LDLIBS := -Wl,--wrap=renameat2,--wrap=mkdir,--wrap=rmdir \
 	-Wl,--wrap=unlink,--wrap=syncfs
 
 UNIT += qact
-qact_UNIT_SRC := queue/qact.c queue/qlock.c queue/qscan.c \
+qact_UNIT_SRC := queue/clean.c queue/qact.c queue/qlock.c queue/qscan.c \
 	TESTS/unit/queue_fixture.c
 
 UNIT += queuectl
-queuectl_UNIT_SRC := queue/queuectl.c queue/qact.c queue/qcheck.c \
+queuectl_UNIT_SRC := queue/queuectl.c queue/clean.c queue/qact.c queue/qcheck.c \
 	queue/qlayout.c queue/qlock.c queue/qmove.c queue/qrepair.c \
 	queue/qscan.c queue/qselect.c queue/qshow.c queue/qwalk.c
 

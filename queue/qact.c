@@ -9,6 +9,7 @@
 #include "lib/tai.h"
 #include "mail/limits.h"
 #include "mail/qpath.h"
+#include "queue/clean.h"
 #include "queue/qlock.h"
 #include "queue/qscan.h"
 
@@ -32,10 +33,18 @@ int
 qact_open(struct qact *a, const char *socket, uint64_t lifetime,
     struct str *why)
 {
-	*a = (struct qact){.lock = -1, .sock = -1, .lifetime = lifetime};
+	*a = (struct qact){.lock = -1, .clean = -1, .sock = -1,
+	    .lifetime = lifetime};
 	switch (qlock_take(QLOCK_SEND, "info", &a->lock, why)) {
 	case QLOCK_TAKEN:
-		return 0;
+		/* What qmail-clean still has to do comes first. */
+		a->clean = clean_lock();
+		if (a->clean >= 0 || errno == ENOENT)
+			return 0;
+		str_clear(why);
+		str_catf(why, "unable to lock intd: %s", strerror(errno));
+		(void)close(a->lock);
+		return -1;
 	case QLOCK_TROUBLE:
 		return -1;
 	case QLOCK_BUSY:
@@ -66,10 +75,12 @@ qact_close(struct qact *a)
 		e = errno;
 		if (dir >= 0)
 			(void)close(dir);
+		if (a->clean >= 0)
+			(void)close(a->clean);
 		(void)close(a->lock);
 		errno = e;
 	}
-	*a = (struct qact){.lock = -1, .sock = -1};
+	*a = (struct qact){.lock = -1, .clean = -1, .sock = -1};
 	return r;
 }
 

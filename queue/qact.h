@@ -23,7 +23,8 @@ enum qact_status {
 
 struct qact {
 	bool online;            /* qmail-send runs and is asked */
-	int lock;               /* else its lock, or -1 */
+	int lock, clean;                /* else its lock and qmail-clean's,
+					 * or -1 */
 	int sock;               /* the connection to it, or -1 */
 	struct io io;
 	uint64_t lifetime;      /* seconds; only for an expire of our own */

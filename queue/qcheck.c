@@ -9,10 +9,12 @@
 #include "lib/tai.h"
 #include "lib/user.h"
 #include "mail/qtree.h"
+#include "queue/clean.h"
 #include "queue/qlock.h"
 #include "queue/qrepair.h"
 #include "queue/qshow.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -117,10 +119,14 @@ qcheck_main(bool fix, bool json)
 		.arg = &p,
 	};
 	struct str why = {0};
-	int code = 0;
+	int code = 0, clean;
 
 	need_lock(QLOCK_SEND, "info", "qmail-send", fix);
 	need_lock(QLOCK_QUEUED, "lock", "qmail-queued", fix);
+	/* What qmail-clean still has to do comes first. */
+	clean = clean_lock();
+	if (clean < 0 && errno != ENOENT)
+		die_sys(111, "unable to lock intd");
 	io_init(&p.out, -1, 1, IO_FOREVER);
 	if (qrepair_run(&r, &why) < 0) {
 		log_warn("%s", str_c(&why));
@@ -134,6 +140,8 @@ qcheck_main(bool fix, bool json)
 		log_sys("unable to write to standard output");
 		code = 111;
 	}
+	if (clean >= 0)
+		(void)close(clean);
 	str_free(&why);
 	return code;
 }
