@@ -226,6 +226,7 @@ def test_links_of_other_users_lead_nowhere(bare, plant):
 def test_destdir_needs_no_root(bare):
     h = bare
     h.add_user("packager")
+    h.run(["make", "-C", SRC, "all", "build/manifest"], timeout=1200)
     h.run(["chmod", "-R", "a+rX", SRC], timeout=1200)
     h.run([f"{SRC}/build/valija-setup", "--source", SRC, "--manifest",
            f"{SRC}/build/manifest", "--destdir", "/home/packager/root",
