@@ -2,7 +2,7 @@
 
     block FS ORDER FAULT STATES     (FAULT - for none)
     call ORDER FAULT STATES
-    sweep submit|deliver FAULT
+    sweep submit|deliver FAULT [ACTION,...]
 Prints one JSON object.
 """
 import json
@@ -58,7 +58,8 @@ def main(work, what, *args):
             out[name] = {"rows": t.rows, "examples": t.examples,
                          "blame": blame}
     else:
-        s = sweep.mini_sweep(work, args[0], args[1])
+        actions = args[2].split(",") if args[2:] else sweep.ACTIONS
+        s = sweep.mini_sweep(work, args[0], args[1], actions=actions)
         out = {"rows": s.rows, "examples": s.examples[:20]}
     json.dump(out, sys.stdout)
 
