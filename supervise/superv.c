@@ -140,7 +140,7 @@ start(struct superv *s)
 		s->due = s->due && !s->exiting;
 		return;
 	}
-	s->due = false;
+	s->due = s->again = false;
 	s->status.pid = pid;
 	s->status.paused = false;
 	s->status.since = tai_now();
@@ -186,6 +186,7 @@ obey(struct superv *s, char c)
 	case 'u':
 		s->status.want = 'u';
 		s->due = s->status.pid == 0;
+		s->again = false;
 		start_if_due(s);
 		break;
 	case 'd':
@@ -198,6 +199,7 @@ obey(struct superv *s, char c)
 	case 'o':
 		s->status.want = 0;
 		s->due = s->status.pid == 0;
+		s->again = false;
 		start_if_due(s);
 		break;
 	case 'p':
@@ -210,9 +212,10 @@ obey(struct superv *s, char c)
 		break;
 	case 'x':
 		s->exiting = true;
-		/* A start that is a moment away still happens; one that
-		 * waits for the kernel to have processes again does not. */
-		if (s->start_ms - clock_mono_ms() > START_GAP_MS)
+		/* A start that was asked for and is a moment away still
+		 * happens; one that only follows the last one's end, or
+		 * waits for the kernel to have processes again, does not. */
+		if (s->again || s->start_ms - clock_mono_ms() > START_GAP_MS)
 			s->due = false;
 		break;
 	default:
@@ -241,7 +244,7 @@ reap(struct superv *s)
 		s->status.pid = 0;
 		s->status.paused = false;
 		s->status.since = tai_now();
-		s->due = s->status.want == 'u' && !s->exiting;
+		s->due = s->again = s->status.want == 'u' && !s->exiting;
 		announce(s);
 	}
 }
@@ -271,10 +274,12 @@ superv_run(struct superv *s)
 		while (sig_next(s->signals) != 0)
 			;
 		reap(s);
-		start_if_due(s);
-		/* One letter a turn: each sees what the last one did. */
+		/* One letter a turn: each sees what the last one did.  Before
+		 * the next start, because the service that has just ended may
+		 * have been told not to come back. */
 		if (!finished(s) && read(s->control, &c, 1) == 1)
 			obey(s, c);
+		start_if_due(s);
 	}
 	announce(s);
 }

@@ -8,6 +8,7 @@ struct superv {
 	const char *dir;        /* as it was named, for messages; borrowed */
 	struct status status;   /* what the status file says */
 	bool due;               /* to be started as soon as start_ms allows */
+	bool again;             /* due because it ended, not by command */
 	bool exiting;           /* `x': end when the service is down */
 	int64_t start_ms;       /* monotonic; no start before */
 	int control, control_writer, ok, lock, signals;

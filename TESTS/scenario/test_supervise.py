@@ -206,6 +206,21 @@ def test_files_and_modes(tmp_path):
                     "ok": "0o10600", "status": "0o100644"}
 
 
+def test_the_last_word_before_the_end_counts(tmp_path):
+    """A service that says svc -x and ends is not started again, even when
+    supervise gets to see both at the same moment."""
+    d = service(tmp_path / "s", "echo started >>count\n" + SLEEP)
+    with supervised(d) as p:
+        child = wait(lambda: pid(d), "the service")
+        time.sleep(1.2)                 # past the second between starts
+        os.kill(p.pid, signal.SIGSTOP)
+        os.kill(child, signal.SIGKILL)
+        assert run("svc", "-x", d).returncode == 0
+        os.kill(p.pid, signal.SIGCONT)
+        assert p.wait(15) == 0
+    assert lines(d + "/count") == ["started"]
+
+
 def test_one_supervise_a_directory(tmp_path):
     d = service(tmp_path / "s", SLEEP)
     with supervised(d):
