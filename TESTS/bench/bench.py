@@ -490,10 +490,9 @@ class Bench:
 
 
 def table(title, rows, columns):
-    print(f"\n{title}\n")
     if not rows:
-        print("(not run)")
         return
+    print(f"\n{title}\n")
     text = [[head for head, _ in columns]] + \
         [[f(r) for _, f in columns] for r in rows]
     width = [max(len(line[i]) for line in text)

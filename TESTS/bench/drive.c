@@ -40,6 +40,7 @@ struct drive {
 	const char *sendmail, *body;
 	char *rcpt[MAILBOXES_MAX];
 	size_t nrcpt;
+	int watch;              /* the mailboxes' inotify descriptor */
 	long want, injectors, limit;
 	long started, taken, refused, arrived;
 	long arrived_at_end;    /* when the last sendmail had ended */
@@ -136,6 +137,34 @@ start_one(struct drive *d, struct slot *slot)
 }
 
 static void
+count_arrivals(struct drive *d)
+{
+	static char buf[65536]
+	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n;
+
+	while ((n = read(d->watch, buf, sizeof buf)) > 0) {
+		for (char *p = buf; p < buf + n; ) {
+			struct inotify_event ev;
+
+			memcpy(&ev, p, sizeof ev);
+			p += sizeof ev + ev.len;
+			if (ev.mask & IN_Q_OVERFLOW) {
+				errno = EOVERFLOW;
+				die("watch the mailboxes");
+			}
+			if (ev.len == 0)
+				continue;
+			d->arrived++;
+			d->out[bucket(d)]++;
+			d->t_last = now() - d->t0;
+			if (d->t_first == 0)
+				d->t_first = d->t_last;
+		}
+	}
+}
+
+static void
 reap(struct drive *d)
 {
 	int status;
@@ -157,38 +186,12 @@ reap(struct drive *d)
 		slot->pid = 0;
 		if (d->started < d->want)
 			start_one(d, slot);
+		/* With many injectors there is always one to reap. */
+		count_arrivals(d);
 	}
 	if (d->t_inject == 0 && d->taken + d->refused == d->want) {
 		d->t_inject = now() - d->t0;
 		d->arrived_at_end = d->arrived;
-	}
-}
-
-static void
-count_arrivals(struct drive *d, int fd)
-{
-	static char buf[65536]
-	    __attribute__((aligned(__alignof__(struct inotify_event))));
-	ssize_t n;
-
-	while ((n = read(fd, buf, sizeof buf)) > 0) {
-		for (char *p = buf; p < buf + n; ) {
-			struct inotify_event ev;
-
-			memcpy(&ev, p, sizeof ev);
-			p += sizeof ev + ev.len;
-			if (ev.mask & IN_Q_OVERFLOW) {
-				errno = EOVERFLOW;
-				die("watch the mailboxes");
-			}
-			if (ev.len == 0)
-				continue;
-			d->arrived++;
-			d->out[bucket(d)]++;
-			d->t_last = now() - d->t0;
-			if (d->t_first == 0)
-				d->t_first = d->t_last;
-		}
 	}
 }
 
@@ -228,7 +231,7 @@ report(struct drive *d, long pids)
 }
 
 static void
-read_mailboxes(struct drive *d, const char *path, int watch)
+read_mailboxes(struct drive *d, const char *path)
 {
 	char addr[512], dir[1024];
 	FILE *f = fopen(path, "r");
@@ -237,7 +240,7 @@ read_mailboxes(struct drive *d, const char *path, int watch)
 		die("read the mailbox file");
 	while (d->nrcpt < MAILBOXES_MAX &&
 	    fscanf(f, "%511s %1023s", addr, dir) == 2) {
-		if (inotify_add_watch(watch, dir, IN_CREATE | IN_MOVED_TO) < 0)
+		if (inotify_add_watch(d->watch, dir, IN_CREATE | IN_MOVED_TO) < 0)
 			die("watch a mailbox");
 		if ((d->rcpt[d->nrcpt++] = strdup(addr)) == NULL)
 			die("allocate");
@@ -250,9 +253,9 @@ read_mailboxes(struct drive *d, const char *path, int watch)
 }
 
 static void
-run(struct drive *d, int watch)
+run(struct drive *d)
 {
-	struct pollfd pfd[2] = { { watch, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	struct pollfd pfd[2] = { { d->watch, POLLIN, 0 }, { -1, POLLIN, 0 } };
 	sigset_t chld;
 
 	sigemptyset(&chld);
@@ -273,7 +276,7 @@ run(struct drive *d, int watch)
 			die("poll");
 		while (read(pfd[1].fd, &si, sizeof si) > 0)
 			;
-		count_arrivals(d, watch);
+		count_arrivals(d);
 		reap(d);
 	}
 }
@@ -286,7 +289,7 @@ main(int argc, char **argv)
 	uid_t uid = 0;
 	gid_t gid = 0;
 	long before;
-	int watch, o;
+	int o;
 
 	d.injectors = 1;
 	d.want = 1;
@@ -310,14 +313,14 @@ main(int argc, char **argv)
 	}
 	d.sendmail = argv[optind];
 	d.took = calloc((size_t)d.want, sizeof *d.took);
-	watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (d.took == NULL || watch < 0)
+	d.watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (d.took == NULL || d.watch < 0)
 		die("start");
-	read_mailboxes(&d, mailboxes, watch);
+	read_mailboxes(&d, mailboxes);
 	if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
 		die("become the sender");
 	before = last_pid();
-	run(&d, watch);
+	run(&d);
 	report(&d, last_pid() - before);
 	return d.refused == 0 && d.arrived == d.want ? 0 : 1;
 }
