@@ -210,7 +210,7 @@ out_ready(struct loop_watch *w, uint32_t got)
 	loop_del(&l->loop, &l->out);
 }
 
-/* Workers are known by their sockets; here they are only buried. */
+/* A worker that has ended is mostly known by its socket already. */
 static void
 sig_ready(struct loop_watch *w, uint32_t got)
 {
@@ -221,9 +221,11 @@ sig_ready(struct loop_watch *w, uint32_t got)
 	(void)got;
 	while (sig_next(w->fd) != 0)
 		;
-	while ((pid = proc_reap(&status)) > 0)
+	while ((pid = proc_reap(&status)) > 0) {
 		if (pid == l->lookup.pid)
 			l->lookup.pid = 0;
+		pool_bury(l, pid);
+	}
 }
 
 static int

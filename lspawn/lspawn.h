@@ -121,5 +121,6 @@ void lookup_end(struct lspawn *);
 void pool_give(struct lspawn *, struct lspawn_job *);
 int64_t pool_tick(struct lspawn *, int64_t now);
 void pool_end(struct lspawn *);
+void pool_bury(struct lspawn *, pid_t);         /* a child that has ended */
 
 #endif

@@ -200,36 +200,63 @@ send_jobs(struct pool_worker *w)
 	return 0;
 }
 
-static void
-worker_ready(struct loop_watch *watch, uint32_t got)
+/* Reports that are there.  0, or -1 and why the worker is to be dropped. */
+static int
+read_reports(struct pool_worker *w, const char **why)
 {
-	struct pool_worker *w = watch->owner;
 	char buf[LOCALPROTO_MAX];
 
-	(void)got;
 	for (int i = 0; i < LOOP_BATCH; i++) {
 		int pass;
-		ssize_t n = sock_recv_fd(watch->fd, buf, sizeof buf, &pass);
+		ssize_t n = sock_recv_fd(w->watch.fd, buf, sizeof buf, &pass);
 
 		if (pass >= 0)
 			(void)close(pass);
 		if (n < 0 && errno == EAGAIN)
 			break;
-		if (n <= 0) {
-			complain(w, "ended");
-			worker_drop(w);
-			return;
-		}
-		if (take_report(w, buf, (size_t)n) < 0) {
-			/* Not killed: who speaks may not be who we started,
-			 * and that number may be another's by now. */
-			complain(w, "misbehaved");
-			worker_drop(w);
-			return;
-		}
+		*why = n <= 0 ? "ended" : "misbehaved";
+		/* Not killed: who speaks may not be who we started, and that
+		 * number may be another's by now. */
+		if (n <= 0 || take_report(w, buf, (size_t)n) < 0)
+			return -1;
 	}
-	if (send_jobs(w) < 0)
+	return 0;
+}
+
+static void
+worker_ready(struct loop_watch *watch, uint32_t got)
+{
+	struct pool_worker *w = watch->owner;
+	const char *why;
+
+	(void)got;
+	if (read_reports(w, &why) < 0) {
+		complain(w, why);
 		worker_drop(w);
+	} else if (send_jobs(w) < 0) {
+		worker_drop(w);
+	}
+}
+
+/* Its socket may be open still, in processes that it has left behind: they
+ * are not it, and what it had not reported it never will. */
+void
+pool_bury(struct lspawn *l, pid_t pid)
+{
+	size_t at = 0, n;
+	const char *key, *why;
+	void *value;
+
+	while (map_next(&l->pool.workers, &at, &key, &n, &value)) {
+		struct pool_worker *w = value;
+
+		if (w->pid != pid)
+			continue;
+		(void)read_reports(w, &why);
+		complain(w, "ended");
+		worker_drop(w);
+		return;
+	}
 }
 
 static void
