@@ -10,6 +10,7 @@
 #   PROGS    += qmail-queue          a program, installed in HOME/bin
 #   qmail-queue_SRC := queue/qmail-queue.c queue/x.c
 #   qmail-queue_LDLIBS := -lcdb      only where a library is needed
+#   qmail-queue_LDFLAGS := -static-pie   where a start must be cheap
 #   CMDS     += svscan               a program for /usr/local/bin, like PROGS
 #   SCRIPTS  += supervise/svscanboot installed as it is
 #   MAN      += queue/qmail-queue.8
@@ -74,7 +75,7 @@ $(LIB): $(LIB_SRC:%.c=$(O)/%.o)
 define PROGRAM
 $(B)/$(1): $$($(1)_SRC:%.c=$(O)/%.o) $(LIB)
 	@mkdir -p $$(@D)
-	@$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LDLIBS)
+	@$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(if $(SAN),,$$($(1)_LDFLAGS)) -o $$@ $$^ $$($(1)_LDLIBS)
 endef
 $(foreach p,$(BINS),$(eval $(call PROGRAM,$(p))))
 
