@@ -1,0 +1,31 @@
+/* mail/verify.h - asking whether a recipient exists: both ends of
+ * HOME/run/rcpt.
+ *
+ * One packet (SOCK_SEQPACKET) with the address as given in RCPT, without <>;
+ * one packet back: a letter - K accept, D refuse, Z not known now - and a
+ * reason for log and reply, printable ASCII.  Any number of questions on a
+ * connection.  The service trusts nobody who asks. */
+#ifndef MAIL_VERIFY_H
+#define MAIL_VERIFY_H
+
+#include "lib/str.h"
+
+#define VERIFY_SOCKET HOME_DIR "/run/rcpt"
+#define VERIFY_TEXT_MAX 255     /* bytes of a reason */
+#define VERIFY_WAIT_MS 20000    /* for an answer */
+
+enum verify_status {
+	VERIFY_OK,
+	VERIFY_NO,              /* certainly nobody: 5.1.1 */
+	VERIFY_TEMP,            /* directory trouble, or no service: 4.3.0 */
+};
+
+struct verify { int fd; };      /* -1: not connected (yet) */
+
+/* Connects when needed, once more when the service was restarted. */
+__attribute__((warn_unused_result))
+enum verify_status verify_ask(struct verify *, const char *path,
+    const char *addr, struct str *text);
+void verify_close(struct verify *);
+
+#endif
