@@ -29,6 +29,12 @@ control_set_dir(const char *dir)
 	directory = dir;
 }
 
+const char *
+control_dir(void)
+{
+	return directory;
+}
+
 static enum control_status
 load(enum control_id id, struct str *out)
 {

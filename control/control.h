@@ -92,6 +92,7 @@ const struct control_entry *control_entry(enum control_id);
 
 /* Directory of the files: HOME/control unless a test says otherwise. */
 void control_set_dir(const char *dir);          /* kept, not copied */
+const char *control_dir(void);
 
 /* The one value; *out is replaced. */
 __attribute__((warn_unused_result))
