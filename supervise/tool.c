@@ -20,13 +20,23 @@ static const struct {
 	const char *text;
 } words[] = {
 	{EACCES, "access denied"},
+	{EADDRINUSE, "address already used"},
+	{EADDRNOTAVAIL, "address not available"},
+	{EAFNOSUPPORT, "address family not supported"},
 	{EAGAIN, "temporary failure"},
+	{ECONNABORTED, "connection aborted"},
+	{ECONNREFUSED, "connection refused"},
+	{ECONNRESET, "connection reset"},
 	{EEXIST, "file already exists"},
+	{EHOSTDOWN, "host down"},
+	{EHOSTUNREACH, "host unreachable"},
 	{EINTR, "interrupted system call"},
 	{EINVAL, "invalid argument"},
 	{EIO, "input/output error"},
 	{EISDIR, "is a directory"},
 	{ELOOP, "symbolic link loop"},
+	{ENETDOWN, "network down"},
+	{ENETUNREACH, "network unreachable"},
 	{ENODEV, "device does not support operation"},
 	{ENOENT, "file does not exist"},
 	{ENOMEM, "out of memory"},
@@ -35,7 +45,9 @@ static const struct {
 	{ENXIO, "device not configured"},
 	{EPERM, "permission denied"},
 	{EPIPE, "broken pipe"},
+	{EPROTO, "protocol error"},
 	{EROFS, "read-only file system"},
+	{ETIMEDOUT, "timed out"},
 	{ETXTBSY, "text busy"},
 };
 
