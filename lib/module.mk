@@ -5,3 +5,5 @@ UNIT += str hash heap map tai io log proc sig sock fs sandbox loop user cdb oom
 FUZZ += io
 cdb_UNIT_LDLIBS := -lcdb
 oom_UNIT_LDLIBS := -lcdb
+LIB_SRC += lib/ip.c
+UNIT += ip
