@@ -34,8 +34,9 @@ def build():
     os.makedirs(BUILD, exist_ok=True)
     cc = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-I",
           REPO]
-    subprocess.run([*cc, "-o", BUILD + "/drive", HERE + "/drive.c"],
-                   check=True)
+    for name in ("drive", "smtpdrive"):
+        subprocess.run([*cc, "-o", f"{BUILD}/{name}", f"{HERE}/{name}.c",
+                        HERE + "/load.c"], check=True)
     subprocess.run([*cc, "-fPIC", "-shared", "-o", BUILD + "/slowsync.so",
                     HERE + "/slowsync.c"], check=True)
 
@@ -263,7 +264,7 @@ class Bench:
             self.say(f"installing {s.name}")
             s.install()
         h.run(["mkdir", "-p", "/run/bench"])
-        for name in ("drive",):
+        for name in ("drive", "smtpdrive"):
             with open(f"{BUILD}/{name}", "rb") as src, \
                     h.open(f"/run/bench/{name}", "wb") as dst:
                 dst.write(src.read())
