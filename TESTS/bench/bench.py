@@ -6,7 +6,6 @@ same program (drive.c) injects through /usr/sbin/sendmail and watches the
 mailboxes.  TESTS/bench/README.md says what each column means.
 """
 
-import argparse
 import json
 import os
 import signal
@@ -241,13 +240,15 @@ class Postfix:
 
 
 class Bench:
+    SYSTEMS = (Valija, Postfix)
+
     def __init__(self, args):
         self.args = args
         self.results = []
         self.h = Host(disk=args.disk, disk_dir=args.disk_dir)
         self.mta, self.inj = Cgroup("mta"), Cgroup("inj")
         self.slow = Slowsync(self.h)
-        self.systems = [c(self.h) for c in (Valija, Postfix)
+        self.systems = [c(self.h) for c in self.SYSTEMS
                         if c.name in args.systems]
 
     def close(self):
@@ -557,58 +558,3 @@ def show(results):
 
 
 TABLES = ["throughput", "cost", "memory", "starvation", "big_queue"]
-
-
-def main():
-    p = argparse.ArgumentParser(prog="TESTS/bench/run", description=__doc__,
-                                formatter_class=argparse.
-                                RawDescriptionHelpFormatter)
-    p.add_argument("--quick", action="store_true",
-                   help="a few minutes: fewer messages, one repetition, a "
-                   "smaller queue")
-    p.add_argument("--systems", default="valija,postfix",
-                   help="default %(default)s")
-    p.add_argument("--only", default=",".join(TABLES),
-                   help="tables, of: %(default)s")
-    p.add_argument("--messages", type=int)
-    p.add_argument("--repeat", type=int, help="runs, of which the median")
-    p.add_argument("--deferred", type=int, help="messages in the big queue")
-    p.add_argument("--disk", type=int, default=6000, metavar="MB")
-    p.add_argument("--disk-dir", default="/var/tmp", help="where the image "
-                   "of the file system lies; the disk measured")
-    p.add_argument("--json", help="also write the figures to this file")
-    a = p.parse_args()
-    a.systems = a.systems.split(",")
-    a.messages = a.messages or (400 if a.quick else 3000)
-    a.repeat = a.repeat or (1 if a.quick else 3)
-    a.deferred = a.deferred or (5000 if a.quick else 100000)
-    a.probes = 5 if a.quick else 20
-    a.limit = 300
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    build()
-    b = Bench(a)
-    results = {}
-    try:
-        b.prepare()
-        for name in TABLES:
-            if name in a.only.split(","):
-                b.say(name)
-                results[name] = getattr(b, name)()
-    finally:
-        b.close()
-        if a.json:
-            with open(a.json, "w") as f:
-                json.dump(results, f, indent=1)
-        show(results)
-    rows = results.get("throughput", [])
-    return 0 if all(r["complete"] for r in rows) else 1
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (HostError, OSError) as e:
-        print(f"bench: fatal: {e}", file=sys.stderr)
-        sys.exit(111)
