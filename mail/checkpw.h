@@ -1,29 +1,38 @@
 /* mail/checkpw.h - running a checkpassword program.
  *
  * The program reads "user NUL password NUL stamp NUL" on descriptor 3 and ends
- * with 0 (its own arguments were run and ended so), 1 (wrong), 2 (misused) or
- * 111 (cannot say).  Nothing of the secrets goes anywhere else; the buffer is
- * wiped. */
+ * with 0 (its own arguments were run and ended so), 1 (wrong; 3 in vpopmail's
+ * vchkpw), 2 (misused) or 111 (cannot say).  Nothing of the secrets goes
+ * anywhere else; the buffer is wiped.  Everything but 0 is a login that
+ * failed. */
 #ifndef MAIL_CHECKPW_H
 #define MAIL_CHECKPW_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-#define CHECKPW_MAX 512         /* bytes of the three fields in all */
+#define CHECKPW_MAX 512         /* bytes of the three fields and their NULs */
 #define CHECKPW_WAIT_MS 60000   /* the program may take; then it is killed */
 
 enum checkpw_status {
 	CHECKPW_OK,
-	CHECKPW_WRONG,          /* exit 1, and over-long or NUL-holding fields */
-	CHECKPW_TEMP,           /* everything else */
+	CHECKPW_WRONG,          /* exit 1 or 3; empty users, over-long or
+	                         * NUL-holding fields: not even asked */
+	CHECKPW_TEMP,           /* everything else: there is a line in the log */
 };
 
 /* argv: program and its arguments, NULL at the end.  user and pass of nuser
  * and npass bytes; stamp is a C string.  The program's output goes to
- * /dev/null, its descriptor 2 is ours. */
+ * /dev/null, its descriptor 2 is ours.  It runs in a session of its own: what
+ * it leaves behind is killed when the time is over, not before. */
 __attribute__((warn_unused_result))
 enum checkpw_status checkpw_run(const char *const *argv,
     const char *user, size_t nuser, const char *pass, size_t npass,
     const char *stamp);
+/* The same with another limit than CHECKPW_WAIT_MS. */
+__attribute__((warn_unused_result))
+enum checkpw_status checkpw_run_within(const char *const *argv,
+    const char *user, size_t nuser, const char *pass, size_t npass,
+    const char *stamp, int64_t ms);
 
 #endif

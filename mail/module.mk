@@ -29,3 +29,5 @@ FUZZ += spawnproto
 UNIT += dotqmail localproto maildir users
 users_UNIT_LDLIBS := -lcdb
 FUZZ += dotqmail assign localproto
+LIB_SRC += mail/checkpw.c mail/verify.c
+UNIT += checkpw verify

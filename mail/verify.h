@@ -10,9 +10,12 @@
 
 #include "lib/str.h"
 
+#include <stdbool.h>
+
 #define VERIFY_SOCKET HOME_DIR "/run/rcpt"
 #define VERIFY_TEXT_MAX 255     /* bytes of a reason */
-#define VERIFY_WAIT_MS 20000    /* for an answer */
+#define VERIFY_WAIT_MS 20000    /* for an answer, all in all */
+#define VERIFY_PATIENCE_MS 3000 /* for a service that is being restarted */
 
 enum verify_status {
 	VERIFY_OK,
@@ -20,12 +23,25 @@ enum verify_status {
 	VERIFY_TEMP,            /* directory trouble, or no service: 4.3.0 */
 };
 
-struct verify { int fd; };      /* -1: not connected (yet) */
+struct verify {
+	int fd;                 /* -1: not connected (yet) */
+	bool down;              /* it was waited for in vain: not again */
+};
 
-/* Connects when needed, once more when the service was restarted. */
+/* Connects when needed, once more when the service was restarted; a service
+ * that is away is waited for, but VERIFY_PATIENCE_MS at most and once.  *text
+ * is replaced. */
 __attribute__((warn_unused_result))
 enum verify_status verify_ask(struct verify *, const char *path,
     const char *addr, struct str *text);
 void verify_close(struct verify *);
+
+/* The answer's packet: for the other end, tests and fuzzing.  _cat appends and
+ * cuts and cleans the text; so does _parse, which replaces *text: what is not
+ * understood is VERIFY_TEMP. */
+void verify_cat_answer(struct str *, enum verify_status, const char *text);
+__attribute__((warn_unused_result))
+enum verify_status verify_parse_answer(const char *s, size_t n,
+    struct str *text);
 
 #endif
