@@ -31,3 +31,5 @@ users_UNIT_LDLIBS := -lcdb
 FUZZ += dotqmail assign localproto
 LIB_SRC += mail/checkpw.c mail/verify.c
 UNIT += checkpw verify
+LIB_SRC += mail/dsn.c mail/remoteproto.c
+UNIT += dsn remoteproto
