@@ -180,6 +180,19 @@ io_peek(const struct io *io, const char **out)
 	return io->rlen - io->rpos;
 }
 
+enum io_status
+io_fill(struct io *io)
+{
+	return io->rpos < io->rlen ? IO_OK : fill(io);
+}
+
+void
+io_skip(struct io *io, size_t n)
+{
+	assert(n <= io->rlen - io->rpos);
+	io->rpos += n;
+}
+
 /* With a deadline no write may block, not even on a blocking descriptor: what
  * poll calls writable takes PIPE_BUF bytes at once (a pipe has a free page, a
  * socket more). */

@@ -44,6 +44,9 @@ enum io_status io_getall(struct io *, void *buf, size_t n);    /* exactly n */
 enum io_status io_slurp(struct io *, struct str *out, size_t max);
 /* What is buffered now, without reading: borrowed until the next read. */
 size_t io_peek(const struct io *, const char **out);
+/* At most one wait, until something is buffered (at once when it is). */
+enum io_status io_fill(struct io *);
+void io_skip(struct io *, size_t n);    /* n of what io_peek showed is used */
 
 enum io_status io_put(struct io *, const void *bytes, size_t n);
 enum io_status io_puts(struct io *, const char *cstr);
