@@ -1,9 +1,8 @@
 /* local/dotfile.h - find and read the .qmail file of an address, in the
  * working directory.
  *
- * The name is ".qmail" dash ext, ext in lower case with ":" for ".", so no
- * extension names a file outside; else each shorter form that ends in
- * "default".  What is no regular file counts as absent. */
+ * Its name is the first of mail/dotname.h that exists; what is no regular file
+ * counts as absent. */
 #ifndef LOCAL_DOTFILE_H
 #define LOCAL_DOTFILE_H
 

@@ -189,36 +189,13 @@ ask_getpw(struct lspawn *l, struct lspawn_job *j)
 		stop_getpw(l, true);
 }
 
-/* CDB_NONE when there is no file or nobody in it. */
-static enum cdb_status
-ask_cdb(struct lspawn *l, struct lspawn_job *j)
-{
-	struct lookup *k = &l->lookup;
-	enum cdb_status st;
-
-	if (k->cdb != NULL && cdbfile_stale(k->cdb, l->cfg->cdb)) {
-		cdbfile_close(k->cdb);
-		k->cdb = NULL;
-	}
-	if (k->cdb == NULL) {
-		st = cdbfile_open(l->cfg->cdb, &k->cdb);
-		if (st != CDB_OK) {
-			k->cdb = NULL;
-			if (st == CDB_TEMP)
-				log_sys("unable to read %s", l->cfg->cdb);
-			return st;
-		}
-	}
-	st = users_find(k->cdb, str_c(&j->local), &j->who);
-	if (st == CDB_TEMP)
-		log_sys("unable to look up a user in %s", l->cfg->cdb);
-	return st;
-}
-
 void
 lookup_start(struct lspawn *l, struct lspawn_job *j)
 {
-	switch (ask_cdb(l, j)) {
+	struct users_table *t = &l->lookup.users;
+
+	t->path = l->cfg->cdb;
+	switch (users_ask(t, str_c(&j->local), &j->who)) {
 	case CDB_OK:
 		found(l, j);
 		break;
@@ -226,6 +203,7 @@ lookup_start(struct lspawn *l, struct lspawn_job *j)
 		ask_getpw(l, j);
 		break;
 	case CDB_TEMP:
+		log_sys("unable to look up a user in %s", t->path);
 		lspawn_refuse(l, j, VERDICT_CDB);
 		break;
 	}
@@ -251,6 +229,5 @@ void
 lookup_end(struct lspawn *l)
 {
 	stop_getpw(l, false);
-	cdbfile_close(l->lookup.cdb);
-	l->lookup.cdb = NULL;
+	users_table_close(&l->lookup.users);
 }

@@ -16,9 +16,9 @@
 
 #include "lib/loop.h"
 #include "lib/map.h"
-#include "lspawn/verdict.h"
 #include "mail/spawnproto.h"
 #include "mail/users.h"
+#include "mail/verdict.h"
 
 #define LSPAWN_MAX 1000u        /* deliveries at once; each a descriptor */
 #define LSPAWN_IDLE 200         /* workers kept without work, count */
@@ -59,7 +59,7 @@ struct lspawn_job *lspawn_queue_get(struct lspawn_queue *);     /* or NULL */
 
 /* lookup.c */
 struct lookup {
-	struct cdb_file *cdb;
+	struct users_table users;
 	bool running;
 	pid_t pid;                      /* 0 once it is buried */
 	struct loop_watch watch;        /* the socket of qmail-getpw */

@@ -1,9 +1,9 @@
-LSPAWN_SRC := lspawn/lspawn.c lspawn/lookup.c lspawn/pool.c lspawn/verdict.c
+LSPAWN_SRC := lspawn/lspawn.c lspawn/lookup.c lspawn/pool.c
 PROGS += qmail-lspawn
 qmail-lspawn_SRC := lspawn/qmail-lspawn.c $(LSPAWN_SRC)
 qmail-lspawn_LDLIBS := -lcdb
 PROGS += qmail-getpw
-qmail-getpw_SRC := lspawn/qmail-getpw.c lspawn/getpw.c
+qmail-getpw_SRC := lspawn/qmail-getpw.c
 UNIT += lspawn
 lspawn_UNIT_SRC := $(LSPAWN_SRC)
 lspawn_UNIT_LDLIBS := -lcdb
@@ -13,8 +13,7 @@ qmail-newu_SRC := lspawn/qmail-newu.c
 qmail-newu_LDLIBS := -lcdb
 PROGS += qmail-pw2u
 qmail-pw2u_SRC := lspawn/qmail-pw2u.c lspawn/pw2u.c
-UNIT += pw2u verdict
+UNIT += pw2u
 pw2u_UNIT_SRC := lspawn/pw2u.c
-verdict_UNIT_SRC := lspawn/verdict.c lspawn/getpw.c
 MAN += lspawn/qmail-lspawn.8 lspawn/qmail-getpw.8 lspawn/qmail-newu.8 \
 	lspawn/qmail-pw2u.8 lspawn/qmail-users.5

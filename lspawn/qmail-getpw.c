@@ -3,10 +3,10 @@
  *           on descriptor 0).
  * Trusts:   the system's accounts.  Never: the local part.
  * Exits:    0 with six NUL-terminated fields on descriptor 1, 100 on misuse,
- *           111, or a code of lspawn/verdict.h. */
+ *           111, or a code of mail/verdict.h. */
 #include "lib/io.h"
 #include "lib/log.h"
-#include "lspawn/getpw.h"
+#include "mail/getpw.h"
 
 #include <string.h>
 

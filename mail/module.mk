@@ -33,3 +33,5 @@ LIB_SRC += mail/checkpw.c mail/verify.c
 UNIT += checkpw verify
 LIB_SRC += mail/dsn.c mail/remoteproto.c
 UNIT += dsn remoteproto
+LIB_SRC += mail/dotname.c mail/getpw.c mail/verdict.c
+UNIT += verdict dotname

@@ -67,4 +67,15 @@ USERS_CHECK int users_compile(const char *s, size_t n, const char *path,
 USERS_CHECK enum cdb_status users_find(struct cdb_file *, const char *local,
     struct users_entry *out);
 
+/* A table that stays open between questions and is opened anew when it was
+ * replaced. */
+struct users_table {
+	const char *path;
+	struct cdb_file *cdb;           /* NULL: not open */
+};
+/* As users_find; CDB_NONE also when there is no file. */
+USERS_CHECK enum cdb_status users_ask(struct users_table *,
+    const char *local, struct users_entry *out);
+void users_table_close(struct users_table *);
+
 #endif

@@ -4,7 +4,6 @@
  * never an answer. */
 #include "mail/users.h"
 
-
 #include <errno.h>
 #include <string.h>
 
@@ -123,4 +122,28 @@ done:
 	str_free(&lasts);
 	str_free(&value);
 	return st;
+}
+
+enum cdb_status
+users_ask(struct users_table *t, const char *local, struct users_entry *out)
+{
+	enum cdb_status st;
+
+	if (t->cdb != NULL && cdbfile_stale(t->cdb, t->path))
+		users_table_close(t);
+	if (t->cdb == NULL) {
+		st = cdbfile_open(t->path, &t->cdb);
+		if (st != CDB_OK) {
+			t->cdb = NULL;
+			return st;
+		}
+	}
+	return users_find(t->cdb, local, out);
+}
+
+void
+users_table_close(struct users_table *t)
+{
+	cdbfile_close(t->cdb);
+	t->cdb = NULL;
 }

@@ -3,8 +3,8 @@
 #include "TESTS/unit/unit.h"
 
 #include "lib/user.h"
-#include "lspawn/getpw.h"
-#include "lspawn/verdict.h"
+#include "mail/getpw.h"
+#include "mail/verdict.h"
 
 static void
 test_letters(void **state)

@@ -1,15 +1,15 @@
-/* lspawn/getpw.c - from local parts to accounts; see getpw.h.
+/* mail/getpw.c - from local parts to accounts; see getpw.h.
  *
  * The local part is a stranger's; only its first ACCOUNT_MAX - 1 bytes, in
  * lower case, are ever asked for. */
-#include "lspawn/getpw.h"
+#include "mail/getpw.h"
 
 #include "lib/log.h"
 #include "lib/sock.h"
 #include "lib/user.h"
-#include "lspawn/verdict.h"
 #include "mail/limits.h"
 #include "mail/localproto.h"
+#include "mail/verdict.h"
 
 #include <errno.h>
 #include <string.h>

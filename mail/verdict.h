@@ -1,10 +1,10 @@
-/* lspawn/verdict.h - what an exit code of a local delivery means to
+/* mail/verdict.h - what an exit code of a local delivery means to
  * qmail-send: the one table.
  *
  * 112 to 126 are lspawn's and qmail-getpw's own; 0, 71, 74, 75, 100 and 111
  * are qmail-local's; any other is a failure for good, with its text. */
-#ifndef LSPAWN_VERDICT_H
-#define LSPAWN_VERDICT_H
+#ifndef MAIL_VERDICT_H
+#define MAIL_VERDICT_H
 
 #include "lib/str.h"
 

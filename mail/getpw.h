@@ -1,11 +1,11 @@
-/* lspawn/getpw.h - the account of a local part, from the system's accounts.
+/* mail/getpw.h - the account of a local part, from the system's accounts.
  *
  * "jo-list" is account jo-list, or jo with extension list, or, when neither
  * has a home of its own, alias with extension jo-list.  uid 0 is no account
  * here.  Whatever keeps the truth from being known is a code of its own, never
  * "no such user": that would bounce mail. */
-#ifndef LSPAWN_GETPW_H
-#define LSPAWN_GETPW_H
+#ifndef MAIL_GETPW_H
+#define MAIL_GETPW_H
 
 #include "mail/users.h"
 

@@ -1,5 +1,5 @@
-/* lspawn/verdict.c - exit codes to report letters; see verdict.h. */
-#include "lspawn/verdict.h"
+/* mail/verdict.c - exit codes to report letters; see verdict.h. */
+#include "mail/verdict.h"
 
 void
 verdict_cat(struct str *out, unsigned code, const char *said, size_t n)
