@@ -6,6 +6,7 @@
 #include "mail/qrecord.h"
 
 #include "lib/hash.h"
+#include "mail/dsn.h"
 #include "mail/limits.h"
 
 #include <errno.h>
@@ -45,6 +46,27 @@ qrecord_cat_rcpt(struct str *out, const char *rcpt)
 {
 	str_catc(out, 'T');
 	str_catb(out, rcpt, strlen(rcpt) + 1);
+}
+
+static void
+cat_params(struct str *out, char kind, const char *text)
+{
+	if (*text == '\0')
+		return;
+	str_catc(out, kind);
+	str_catb(out, text, strlen(text) + 1);
+}
+
+void
+qrecord_cat_params(struct str *out, const char *text)
+{
+	cat_params(out, 'M', text);
+}
+
+void
+qrecord_cat_rcpt_params(struct str *out, const char *text)
+{
+	cat_params(out, 'N', text);
 }
 
 /* "," and exactly 16 hex digits at s, a C string. */
@@ -92,29 +114,60 @@ head_parse(const char *s, size_t n, struct qrecord *out, size_t *used)
 	return QRECORD_OK;
 }
 
-/* The F and T records, n bytes in all. */
+/* The M and N records are wishes of what stands before them. */
+static enum qrecord_status
+params_parse(char kind, const char *s, size_t n, struct qrecord *out)
+{
+	struct dsn_message m = {0};
+	struct dsn_rcpt r = {0};
+	bool good;
+
+	good = n > 0 && (kind == 'M' ? dsn_message_parse(s, n, &m) :
+	    dsn_rcpt_parse(s, n, &r)) == 0;
+	dsn_message_free(&m);
+	dsn_rcpt_free(&r);
+	if (!good)
+		return QRECORD_BAD;
+	if (kind == 'M') {
+		str_copyb(&out->params, s, n);
+	} else {
+		str_trunc(&out->rparams, out->rparams.len - 1);
+		str_catb(&out->rparams, s, n + 1);
+	}
+	out->has_params = true;
+	return QRECORD_OK;
+}
+
+/* The F, M, T and N records, n bytes in all. */
 static enum qrecord_status
 body_parse(const char *s, size_t n, struct qrecord *out)
 {
+	char before = '\0';
 	size_t len;
 
 	if (n == 0)
 		return QRECORD_TORN;
-	for (bool first = true; n > 0; first = false) {
+	for (; n > 0; before = s[0], s += len + 1, n -= len + 1) {
 		len = bytes_chr(s, n, '\0');
 		if (len == n)
 			return QRECORD_TORN;
-		if (len == 0 || s[0] != (first ? 'F' : 'T') ||
+		if ((s[0] == 'M' && before == 'F') ||
+		    (s[0] == 'N' && before == 'T')) {
+			if (params_parse(s[0], s + 1, len - 1, out) !=
+			    QRECORD_OK)
+				return QRECORD_BAD;
+			continue;
+		}
+		if (len == 0 || s[0] != (before == '\0' ? 'F' : 'T') ||
 		    len - 1 > ADDR_MAX)
 			return QRECORD_BAD;
-		if (first) {
+		if (s[0] == 'F') {
 			str_copyb(&out->sender, s + 1, len - 1);
 		} else {
 			str_catb(&out->rcpts, s + 1, len);
+			str_catb(&out->rparams, "", 1);
 			out->nrcpt++;
 		}
-		s += len + 1;
-		n -= len + 1;
 	}
 	return QRECORD_OK;
 }
@@ -124,12 +177,16 @@ qrecord_parse(const char *bytes, size_t n, struct qrecord *out)
 {
 	enum qrecord_status st;
 	struct str sender = out->sender, rcpts = out->rcpts;
+	struct str params = out->params, rparams = out->rparams;
 	struct hash h;
 	size_t used = 0;
 
 	str_clear(&sender);
 	str_clear(&rcpts);
-	*out = (struct qrecord){.sender = sender, .rcpts = rcpts};
+	str_clear(&params);
+	str_clear(&rparams);
+	*out = (struct qrecord){.sender = sender, .rcpts = rcpts,
+	    .params = params, .rparams = rparams};
 	if (n > ENVELOPE_MAX)
 		return QRECORD_BAD;
 	if ((st = head_parse(bytes, n, out, &used)) != QRECORD_OK)
@@ -177,5 +234,7 @@ qrecord_free(struct qrecord *rec)
 {
 	str_free(&rec->sender);
 	str_free(&rec->rcpts);
+	str_free(&rec->params);
+	str_free(&rec->rparams);
 	*rec = (struct qrecord){0};
 }

@@ -1,11 +1,14 @@
 /* mail/qrecord.h - the envelope as a file: intd/N and todo/N.
  *
- *	u UID NUL  p PID[,SIZE,MSUM,ESUM] NUL  F sender NUL  {T recipient NUL}
+ *	u UID NUL  p PID[,SIZE,MSUM,ESUM] NUL  F sender NUL [M wishes NUL]
+ *	{T recipient NUL [N wishes NUL]}
  *
  * SIZE, MSUM and ESUM are 16 hex digits each: the bytes of mess/S/N, the hash
  * (lib/hash.h, zero key) of mess/S/N, and the hash of this file from the F to
  * its end.  Readers of old know only the leading digits of the p record; old
  * writers synced the file before they published it and leave the sums out.
+ * Wishes are the text forms of mail/dsn.h; without any the records are the
+ * historical ones.
  *
  * Worked example, a null sender and one recipient, 5 bytes of message:
  *	u1000\0 p77,0000000000000005,<MSUM>,<ESUM>\0 F\0 Tb@y\0
@@ -36,6 +39,9 @@ struct qrecord {
 	struct str sender;
 	struct str rcpts;       /* each with its NUL, without the T */
 	size_t nrcpt;
+	struct str params;      /* the message's wishes */
+	struct str rparams;     /* of each recipient, with its NUL */
+	bool has_params;        /* any of both */
 };
 
 /* Appends the u and p records.  The length depends on uid and pid alone. */
@@ -44,6 +50,8 @@ void qrecord_cat_head(struct str *, uid_t, pid_t, uint64_t size,
 /* Append one record with its NUL: the bytes that ESUM is the hash of. */
 void qrecord_cat_sender(struct str *, const char *sender);
 void qrecord_cat_rcpt(struct str *, const char *rcpt);
+void qrecord_cat_params(struct str *, const char *text);        /* "": none */
+void qrecord_cat_rcpt_params(struct str *, const char *text);
 
 /* Reads a whole file of n bytes into out, which is {0} or from an earlier
  * parse.  Addresses over ADDR_MAX, or more than ENVELOPE_MAX bytes, are BAD.

@@ -285,6 +285,27 @@ qsubmit_to(struct qsubmit *q, const char *rcpt)
 	put_address(q, 'T', rcpt);
 }
 
+static void
+put_params(struct qsubmit *q, char kind, const char *text)
+{
+	if (*text == '\0' || q->fd < 0)
+		return;
+	put(q, &kind, 1);
+	put(q, text, strlen(text) + 1);
+}
+
+void
+qsubmit_params(struct qsubmit *q, const char *text)
+{
+	put_params(q, 'M', text);
+}
+
+void
+qsubmit_rcpt_params(struct qsubmit *q, const char *text)
+{
+	put_params(q, 'N', text);
+}
+
 void
 qsubmit_envelope(struct qsubmit *q, const void *bytes, size_t n)
 {

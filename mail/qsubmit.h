@@ -6,7 +6,9 @@
  *	qsubmit_open(&q);                       (never fails visibly)
  *	qsubmit_put(&q, bytes, n);              the message, LF line ends
  *	qsubmit_from(&q, "a@x");                then the envelope
+ *	qsubmit_params(&q, "RET=HDRS");         wishes (mail/dsn.h), if any
  *	qsubmit_to(&q, "b@y");                  any number of times
+ *	qsubmit_rcpt_params(&q, "NOTIFY=NEVER");        of that recipient
  *	code = qsubmit_close(&q, &text);        0: on disk.  Else qx.h
  *
  * Errors on the way are kept and come out of qsubmit_close.  When QMAILQUEUE
@@ -17,7 +19,9 @@
  * The wire, worked example (| separates writes):
  *	u32 5, "x: y\n" | u32 1, "\n" | u32 0 |
  *	u32 14, "Fa@x\0Tb@y\0\0..." | u32 0
- * and back: one byte code, one byte length, that many bytes of text.  The next
+ * where wishes stand as "MRET=HDRS\0" after F and "NNOTIFY=NEVER\0" after T;
+ * a QMAILQUEUE program, which knows F and T alone, is not given them.
+ * And back: one byte code, one byte length, that many bytes of text.  The next
  * message may follow.  A client that closes early has queued nothing. */
 #ifndef MAIL_QSUBMIT_H
 #define MAIL_QSUBMIT_H
@@ -53,6 +57,10 @@ void qsubmit_puts(struct qsubmit *, const char *cstr);
 /* Addresses without NUL; longer than ADDR_MAX fails with QX_ADDR_LONG. */
 void qsubmit_from(struct qsubmit *, const char *sender);
 void qsubmit_to(struct qsubmit *, const char *rcpt);
+/* The text forms of mail/dsn.h, valid; "" is nothing.  Right after
+ * qsubmit_from, and right after the qsubmit_to they belong to. */
+void qsubmit_params(struct qsubmit *, const char *text);
+void qsubmit_rcpt_params(struct qsubmit *, const char *text);
 /* Envelope bytes as they stand, final NUL included (the qmail-queue client). */
 void qsubmit_envelope(struct qsubmit *, const void *bytes, size_t n);
 /* Makes close fail with this code (unless something failed before). */

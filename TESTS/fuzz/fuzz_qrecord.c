@@ -25,10 +25,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct hash h;
 
 	if (st == QRECORD_OK || st == QRECORD_NOSUM) {
+		size_t wish = 0;
+
 		qrecord_cat_sender(&body, str_c(&r.sender));
+		qrecord_cat_params(&body, str_c(&r.params));
 		for (size_t i = 0; i < r.rcpts.len;
-		    i += strlen(r.rcpts.s + i) + 1)
+		    i += strlen(r.rcpts.s + i) + 1) {
 			qrecord_cat_rcpt(&body, r.rcpts.s + i);
+			require(wish < r.rparams.len);
+			qrecord_cat_rcpt_params(&body, r.rparams.s + wish);
+			wish += strlen(r.rparams.s + wish) + 1;
+		}
+		require(wish == r.rparams.len);
 		require(n >= body.len &&
 		    memcmp(data + n - body.len, body.s, body.len) == 0);
 		hash_init(&h, 0, 0);

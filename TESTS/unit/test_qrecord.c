@@ -33,6 +33,15 @@ static const struct {
 	{BYTES("u0\0p1\0F\0Tb@y\0"), QRECORD_NOSUM, 1},
 	{BYTES("u0\0p1\0Fa@x\0"), QRECORD_NOSUM, 0},
 	{BYTES(HEAD("bd7dbe17cdd55618") "F\0Tb@y\0"), QRECORD_OK, 1},
+	{BYTES("u0\0p1\0Fa@x\0MRET=HDRS\0Tb@y\0NNOTIFY=NEVER\0Tc@y\0"),
+	    QRECORD_NOSUM, 2},
+	{BYTES("u0\0p1\0Fa@x\0MRET=HDRS\0Tb@y\0NNOTIFY"), QRECORD_TORN, 1},
+	{BYTES("u0\0p1\0MRET=HDRS\0Fa@x\0Tb@y\0"), QRECORD_BAD, 0},
+	{BYTES("u0\0p1\0Fa@x\0Tb@y\0MRET=HDRS\0"), QRECORD_BAD, 1},
+	{BYTES("u0\0p1\0Fa@x\0NNOTIFY=NEVER\0Tb@y\0"), QRECORD_BAD, 0},
+	{BYTES("u0\0p1\0Fa@x\0MRET=no\0Tb@y\0"), QRECORD_BAD, 0},
+	{BYTES("u0\0p1\0Fa@x\0M\0Tb@y\0"), QRECORD_BAD, 0},
+	{BYTES("u0\0p1\0Fa@x\0Tb@y\0NORCPT=x\0"), QRECORD_BAD, 1},
 	/* a crash: nothing, zeros, cut, sums never written, wrong block */
 	{BYTES(""), QRECORD_TORN, 0},
 	{BYTES("\0\0\0\0\0\0\0\0"), QRECORD_TORN, 0},
@@ -112,6 +121,44 @@ test_fields(void **state)
 	assert_null(r.sender.s);
 	assert_int_equal(qrecord_parse(NULL, 0, &r), QRECORD_TORN);
 	qrecord_free(&r);
+}
+
+/* Wishes stand beside the recipients they belong to. */
+static void
+test_wishes(void **state)
+{
+	static const char body[] = "Fa@x\0MRET=HDRS\0Tb@y\0Tc@y\0"
+	    "NNOTIFY=NEVER\0Td@y";
+	struct qrecord r = {0};
+	struct str out = {0};
+
+	(void)state;
+	qrecord_cat_sender(&out, "a@x");
+	qrecord_cat_params(&out, "RET=HDRS");
+	qrecord_cat_rcpt(&out, "b@y");
+	qrecord_cat_rcpt_params(&out, "");
+	qrecord_cat_rcpt(&out, "c@y");
+	qrecord_cat_rcpt_params(&out, "NOTIFY=NEVER");
+	qrecord_cat_rcpt(&out, "d@y");
+	assert_int_equal(out.len, sizeof body);
+	assert_memory_equal(str_c(&out), body, out.len);
+	str_clear(&out);
+	str_catb(&out, "u0\0p1\0", 6);
+	str_catb(&out, body, sizeof body);
+	assert_int_equal(qrecord_parse(str_c(&out), out.len, &r),
+	    QRECORD_NOSUM);
+	assert_true(r.has_params);
+	assert_true(str_eqs(&r.params, "RET=HDRS"));
+	assert_int_equal(r.nrcpt, 3);
+	assert_int_equal(r.rparams.len, 15);
+	assert_memory_equal(r.rparams.s, "\0NOTIFY=NEVER\0\0", 15);
+	assert_int_equal(qrecord_parse(BYTES("u0\0p1\0F\0Tb@y\0"), &r),
+	    QRECORD_NOSUM);
+	assert_false(r.has_params);
+	assert_int_equal(r.params.len, 0);
+	assert_int_equal(r.rparams.len, 1);
+	qrecord_free(&r);
+	str_free(&out);
 }
 
 static void
@@ -228,6 +275,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_head_length),
 		cmocka_unit_test(test_cut_and_flip),

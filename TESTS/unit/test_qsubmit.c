@@ -76,7 +76,9 @@ submit(struct str *text)
 	qsubmit_puts(&q, "a: b\n");
 	qsubmit_puts(&q, "\nbody\n");
 	qsubmit_from(&q, "s@x");
+	qsubmit_params(&q, "RET=HDRS");         /* programs do not see it */
 	qsubmit_to(&q, "r@y");
+	qsubmit_rcpt_params(&q, "NOTIFY=NEVER");
 	qsubmit_to(&q, "t@z");
 	return qsubmit_close(&q, text);
 }
