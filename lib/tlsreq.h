@@ -10,6 +10,18 @@
  * One connection (SOCK_SEQPACKET) serves one session: one packet with the
  * request and the socket goes out; one packet with the facts, and on success
  * the plain-text descriptor, comes back.  The connection is then over.
+ *
+ *   request  role, verify, given: a byte each ("1", "2"; "0".."3"; "0", "1");
+ *            timeout in decimal, service, name, altname, peer, number of
+ *            TLSA records in decimal: each ended by NUL; each record: its
+ *            length in two bytes, big-endian, and its RDATA
+ *   facts    ok, verified: a byte each ("0", "1"); version, cipher, bits in
+ *            decimal, sni, peer, fingerprint, reason: each ended by NUL
+ *
+ * When given is "1" a packet of one byte "P" with a descriptor follows the
+ * request.  Texts are printable ASCII (reason and peer with spaces), at most
+ * TLSREQ_TEXT bytes, service and peer's address at most 64.
+ *
  * tlsd trusts the request as far as its peer's uid is on its list, and its
  * bytes not at all; the asker trusts tlsd. */
 #ifndef LIB_TLSREQ_H
@@ -23,6 +35,8 @@
 #define TLSREQ_SOCKET HOME_DIR "/run/tls"
 #define TLSREQ_PACKET 65536             /* bytes, either way */
 #define TLSREQ_TLSA_MAX 20              /* records */
+#define TLSREQ_TEXT 1024                /* bytes of a text */
+#define TLSREQ_SHORT 64                 /* of service, peer's address */
 
 enum tlsreq_role { TLSREQ_SERVER = 1, TLSREQ_CLIENT = 2 };
 enum tlsreq_verify {
@@ -44,6 +58,7 @@ struct tlsreq {
 	const char *peer;               /* address as text, for the log */
 	size_t ntlsa;                   /* client, DANE: raw RDATA each */
 	const struct str *tlsa;
+	bool given;                     /* the plain end follows: _start_on */
 };
 
 struct tlsfacts {
@@ -72,19 +87,25 @@ enum tlsreq_status {
 /* A connection to tlsd, or -1 with errno. */
 __attribute__((warn_unused_result))
 int tlsreq_open(const char *path);
-/* Closes t in every case, and net when it was given away.  On TLSREQ_OK
- * *plain_out is a connected stream socket: its end of file is the end of the
+/* Closes t and net in every case.  On TLSREQ_OK *plain_out is a connected stream socket: its end of file is the end of the
  * peer's data; closing it ends TLS properly. */
 __attribute__((warn_unused_result))
 enum tlsreq_status tlsreq_start(int t, const struct tlsreq *, int net,
     struct tlsfacts *, int *plain_out);
 
+/* The same for an asker that has the plain end's other side already: tlsd goes
+ * on with plain, which is closed here in every case, and makes no pair. */
+__attribute__((warn_unused_result))
+enum tlsreq_status tlsreq_start_on(int t, const struct tlsreq *, int net,
+    int plain, struct tlsfacts *);
+
 /* The packets: for the other end, tests and fuzzing.  _cat appends; _parse
  * borrows from s, which must outlive *out; -1 (EPROTO) when malformed. */
-void tlsreq_cat(struct str *, const struct tlsreq *);
+void tlsreq_cat(struct str *, const struct tlsreq *);   /* not checked */
 __attribute__((warn_unused_result))
 int tlsreq_parse(const char *s, size_t n, struct tlsreq *out,
     struct str tlsa_out[TLSREQ_TLSA_MAX]);
+/* Foreign bytes become '?', long texts are cut. */
 void tlsfacts_cat(struct str *, const struct tlsfacts *);
 __attribute__((warn_unused_result))
 int tlsfacts_parse(const char *s, size_t n, struct tlsfacts *out);
