@@ -82,3 +82,21 @@ logger_FUZZ_SRC := supervise/logger.c supervise/logdir.c supervise/logpat.c \
 	supervise/stamp.c $(SUP_TOOL)
 FUZZ += stamp
 stamp_FUZZ_SRC := supervise/stamp.c
+
+CMDS += addcr
+addcr_SRC := supervise/addcr.c supervise/crlf.c supervise/filter.c $(SUP_TOOL)
+CMDS += argv0
+argv0_SRC := supervise/argv0.c $(SUP_TOOL)
+CMDS += delcr
+delcr_SRC := supervise/delcr.c supervise/crlf.c supervise/filter.c $(SUP_TOOL)
+CMDS += fixcrio
+fixcrio_SRC := supervise/fixcrio.c supervise/crlf.c supervise/relay.c \
+	$(SUP_TOOL)
+CMDS += mconnect-io
+mconnect-io_SRC := supervise/mconnect-io.c supervise/crlf.c \
+	supervise/relay.c $(SUP_TOOL)
+CMDS += recordio
+recordio_SRC := supervise/recordio.c supervise/record.c supervise/relay.c \
+	$(SUP_TOOL)
+SCRIPTS += supervise/date@ supervise/finger@ supervise/http@ \
+	supervise/mconnect supervise/tcpcat supervise/who@
