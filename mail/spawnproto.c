@@ -15,13 +15,25 @@ cat_delnum(struct str *out, bool wide, unsigned delnum)
 	str_catc(out, (char)(unsigned char)(delnum & 255));
 }
 
-void
-spawn_cat_hello(struct str *out, unsigned max)
+static void
+cat_hello(struct str *out, char version, unsigned max)
 {
 	assert(max >= 1 && max <= SPAWN_WIDE_MAX);
 	str_catc(out, '\0');
-	str_catc(out, 1);
+	str_catc(out, version);
 	cat_delnum(out, true, max);
+}
+
+void
+spawn_cat_hello(struct str *out, unsigned max)
+{
+	cat_hello(out, 1, max);
+}
+
+void
+spawn_cat_hello2(struct str *out, unsigned max)
+{
+	cat_hello(out, 2, max);
 }
 
 enum spawn_status
@@ -35,24 +47,35 @@ spawn_hello_byte(struct spawn_hello *h, unsigned char c)
 		h->max = h->raw[0];
 		return SPAWN_DONE;
 	}
-	if (h->have >= 2 && h->raw[1] != 1)
+	if (h->have >= 2 && (h->raw[1] < 1 || h->raw[1] > 2))
 		return SPAWN_BAD;
 	if (h->have < 4)
 		return SPAWN_MORE;
 	h->wide = true;
+	h->version = h->raw[1];
 	h->max = (unsigned)h->raw[2] << 8 | h->raw[3];
 	return h->max >= 1 && h->max <= SPAWN_WIDE_MAX ? SPAWN_DONE :
 	    SPAWN_BAD;
 }
 
 void
-spawn_cat_command(struct str *out, bool wide, unsigned delnum,
+spawn_cat_command(struct str *out, unsigned version, unsigned delnum,
     const char *messid, const char *sender, const char *rcpt)
 {
-	cat_delnum(out, wide, delnum);
+	cat_delnum(out, version > 0, delnum);
 	str_catb(out, messid, strlen(messid) + 1);
 	str_catb(out, sender, strlen(sender) + 1);
 	str_catb(out, rcpt, strlen(rcpt) + 1);
+}
+
+void
+spawn_cat_options(struct str *out, bool more, const char *params,
+    const char *rparams)
+{
+	str_catb(out, "+", more ? 1 : 0);
+	str_catc(out, '\0');
+	str_catb(out, params, strlen(params) + 1);
+	str_catb(out, rparams, strlen(rparams) + 1);
 }
 
 /* States of both parsers: 0 high byte, 1 low byte, then the fields.  The two
@@ -74,10 +97,12 @@ delnum_byte(unsigned *state, bool wide, unsigned delnum, unsigned char c)
 }
 
 enum spawn_status
-spawn_command_parse(struct spawn_command *c, bool wide, const char *s,
+spawn_command_parse(struct spawn_command *c, unsigned version, const char *s,
     size_t n, size_t *used)
 {
-	struct str *field[] = {&c->messid, &c->sender, &c->rcpt};
+	struct str *field[] = {&c->messid, &c->sender, &c->rcpt, &c->mark,
+	    &c->params, &c->rparams};
+	const unsigned fields = version < 2 ? 3 : 6;
 	size_t i = 0;
 
 	while (i < n) {
@@ -85,8 +110,8 @@ spawn_command_parse(struct spawn_command *c, bool wide, const char *s,
 		size_t len;
 
 		if (c->state < S_FIELD) {
-			c->delnum = delnum_byte(&c->state, wide, c->delnum,
-			    (unsigned char)s[i++]);
+			c->delnum = delnum_byte(&c->state, version > 0,
+			    c->delnum, (unsigned char)s[i++]);
 			continue;
 		}
 		f = field[c->state - S_FIELD];
@@ -100,7 +125,7 @@ spawn_command_parse(struct spawn_command *c, bool wide, const char *s,
 		if (i == n)
 			break;
 		i++;
-		if (++c->state == S_FIELD + 3) {
+		if (++c->state == S_FIELD + fields) {
 			*used = i;
 			return SPAWN_DONE;
 		}
@@ -117,6 +142,9 @@ spawn_command_next(struct spawn_command *c)
 	str_clear(&c->messid);
 	str_clear(&c->sender);
 	str_clear(&c->rcpt);
+	str_clear(&c->mark);
+	str_clear(&c->params);
+	str_clear(&c->rparams);
 }
 
 void
@@ -125,6 +153,9 @@ spawn_command_free(struct spawn_command *c)
 	str_free(&c->messid);
 	str_free(&c->sender);
 	str_free(&c->rcpt);
+	str_free(&c->mark);
+	str_free(&c->params);
+	str_free(&c->rparams);
 	*c = (struct spawn_command){0};
 }
 
@@ -145,38 +176,51 @@ spawn_messid_ok(const struct str *m)
 }
 
 void
-spawn_cat_report(struct str *out, bool wide, unsigned delnum, const char *text,
-    size_t n)
+spawn_cat_report(struct str *out, unsigned version, unsigned delnum,
+    const char *text, size_t n)
 {
-	cat_delnum(out, wide, delnum);
+	cat_delnum(out, version > 0, delnum);
 	for (size_t i = 0; i < n; i++)
 		if (text[i] != '\0')
 			str_catc(out, text[i]);
 	str_catc(out, '\0');
 }
 
-enum spawn_status
-spawn_report_parse(struct spawn_report *r, bool wide, const char *s, size_t n,
-    size_t *used)
+void
+spawn_cat_notes(struct str *out, const char *notes)
 {
+	str_catb(out, notes, strlen(notes) + 1);
+}
+
+enum spawn_status
+spawn_report_parse(struct spawn_report *r, unsigned version, const char *s,
+    size_t n, size_t *used)
+{
+	struct str *field[] = {&r->text, &r->notes};
+	const unsigned fields = version < 2 ? 1 : 2;
 	size_t i = 0;
 
 	while (i < n) {
+		struct str *f;
 		size_t len, room;
 
 		if (r->state < S_FIELD) {
-			r->delnum = delnum_byte(&r->state, wide, r->delnum,
-			    (unsigned char)s[i++]);
+			r->delnum = delnum_byte(&r->state, version > 0,
+			    r->delnum, (unsigned char)s[i++]);
 			continue;
 		}
+		f = field[r->state - S_FIELD];
 		len = bytes_chr(s + i, n - i, '\0');
-		room = REPORT_MAX - r->text.len;
-		str_catb(&r->text, s + i, len < room ? len : room);
+		room = REPORT_MAX - f->len;
+		str_catb(f, s + i, len < room ? len : room);
 		i += len;
 		if (i == n)
 			break;
-		*used = i + 1;
-		return SPAWN_DONE;
+		i++;
+		if (++r->state == S_FIELD + fields) {
+			*used = i;
+			return SPAWN_DONE;
+		}
 	}
 	*used = i;
 	return SPAWN_MORE;
@@ -188,11 +232,13 @@ spawn_report_next(struct spawn_report *r)
 	r->state = S_HIGH;
 	r->delnum = 0;
 	str_clear(&r->text);
+	str_clear(&r->notes);
 }
 
 void
 spawn_report_free(struct spawn_report *r)
 {
 	str_free(&r->text);
+	str_free(&r->notes);
 	*r = (struct spawn_report){0};
 }

@@ -9,14 +9,14 @@
 #include <string.h>
 
 static void
-commands(struct str *out, bool wide, const char *s, size_t n, size_t step)
+commands(struct str *out, unsigned version, const char *s, size_t n, size_t step)
 {
 	struct spawn_command c = {0};
 
 	for (size_t at = 0; at < n;) {
 		size_t k = n - at < step ? n - at : step, used;
-		enum spawn_status st = spawn_command_parse(&c, wide, s + at,
-		    k, &used);
+		enum spawn_status st = spawn_command_parse(&c, version,
+		    s + at, k, &used);
 
 		if (used > k || c.sender.len > (size_t)4 * ADDR_MAX)
 			abort();
@@ -25,8 +25,10 @@ commands(struct str *out, bool wide, const char *s, size_t n, size_t step)
 		at += used;
 		if (st != SPAWN_DONE)
 			continue;
-		spawn_cat_command(out, wide, c.delnum, str_c(&c.messid),
+		spawn_cat_command(out, version, c.delnum, str_c(&c.messid),
 		    str_c(&c.sender), str_c(&c.rcpt));
+		spawn_cat_options(out, str_eqs(&c.mark, "+"),
+		    str_c(&c.params), str_c(&c.rparams));
 		(void)spawn_messid_ok(&c.messid);
 		spawn_command_next(&c);
 	}
@@ -34,22 +36,24 @@ commands(struct str *out, bool wide, const char *s, size_t n, size_t step)
 }
 
 static void
-reports(struct str *out, bool wide, const char *s, size_t n, size_t step)
+reports(struct str *out, unsigned version, const char *s, size_t n, size_t step)
 {
 	struct spawn_report r = {0};
 
 	for (size_t at = 0; at < n;) {
 		size_t k = n - at < step ? n - at : step, used;
-		enum spawn_status st = spawn_report_parse(&r, wide, s + at, k,
-		    &used);
+		enum spawn_status st = spawn_report_parse(&r, version, s + at,
+		    k, &used);
 
-		if (used > k || r.text.len > REPORT_MAX)
+		if (used > k || r.text.len > REPORT_MAX ||
+		    r.notes.len > REPORT_MAX)
 			abort();
 		at += used;
 		if (st != SPAWN_DONE)
 			continue;
-		spawn_cat_report(out, wide, r.delnum, str_c(&r.text),
+		spawn_cat_report(out, version, r.delnum, str_c(&r.text),
 		    r.text.len);
+		spawn_cat_notes(out, str_c(&r.notes));
 		spawn_report_next(&r);
 	}
 	spawn_report_free(&r);
@@ -60,13 +64,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *s = (const char *)data;
 
-	for (int wide = 0; wide < 2; wide++) {
+	for (unsigned v = 0; v < 3; v++) {
 		struct str whole = {0}, pieces = {0};
 
-		commands(&whole, wide, s, size, size);
-		commands(&pieces, wide, s, size, 1);
-		reports(&whole, wide, s, size, size);
-		reports(&pieces, wide, s, size, 1);
+		commands(&whole, v, s, size, size);
+		commands(&pieces, v, s, size, 1);
+		reports(&whole, v, s, size, size);
+		reports(&pieces, v, s, size, 1);
 		if (whole.len != pieces.len || (whole.len > 0 &&
 		    memcmp(whole.s, pieces.s, whole.len) != 0))
 			abort();

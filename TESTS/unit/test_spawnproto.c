@@ -38,12 +38,19 @@ test_hello(void **state)
 	hello("\xff", 1, SPAWN_DONE, false, 255);
 	hello("\0\1\1\0", 4, SPAWN_DONE, true, 256);
 	hello("\0\1\0\0", 4, SPAWN_BAD, false, 0);
-	hello("\0\2", 2, SPAWN_BAD, false, 0);
+	hello("\0\2\1\0", 4, SPAWN_DONE, true, 256);
+	hello("\0\2\0\0", 4, SPAWN_BAD, false, 0);
+	hello("\0\0", 2, SPAWN_BAD, false, 0);
+	hello("\0\3", 2, SPAWN_BAD, false, 0);
 	hello("\0\1\xff\xff", 4, SPAWN_BAD, false, 0);
 	hello("\0\1\1", 3, SPAWN_MORE, false, 0);
 	spawn_cat_hello(&s, 1000);
 	assert_int_equal(s.len, 4);
 	assert_memory_equal(s.s, "\0\1\3\xe8", 4);
+	str_clear(&s);
+	spawn_cat_hello2(&s, 1000);
+	assert_int_equal(s.len, 4);
+	assert_memory_equal(s.s, "\0\2\3\xe8", 4);
 	str_free(&s);
 }
 
@@ -67,7 +74,7 @@ static void
 test_command_split(void **state)
 {
 	(void)state;
-	for (int wide = 0; wide < 2; wide++) {
+	for (unsigned wide = 0; wide < 2; wide++) {
 		struct str s = {0};
 
 		spawn_cat_command(&s, wide, 5, "0/23", "", "u@h");
@@ -104,6 +111,86 @@ test_command_split(void **state)
 		}
 		str_free(&s);
 	}
+}
+
+/* A group of two, in pieces of every size. */
+static void
+test_options_split(void **state)
+{
+	static const char want[] =
+	    "\0\5" "0/23\0\0u@h\0+\0RET=HDRS\0NOTIFY=NEVER\0"
+	    "\0\6" "0/23\0\0v@h\0\0\0";
+	struct str s = {0};
+
+	(void)state;
+	spawn_cat_command(&s, 2, 5, "0/23", "", "u@h");
+	spawn_cat_options(&s, true, "RET=HDRS", "NOTIFY=NEVER");
+	spawn_cat_command(&s, 2, 6, "0/23", "", "v@h");
+	spawn_cat_options(&s, false, "", "");
+	assert_int_equal(s.len, sizeof want);
+	assert_memory_equal(s.s, want, s.len);
+	for (size_t step = 1; step <= s.len; step++) {
+		struct spawn_command c = {0};
+		unsigned seen = 0;
+
+		for (size_t at = 0; at < s.len;) {
+			size_t n = s.len - at < step ? s.len - at : step, used;
+			enum spawn_status st = spawn_command_parse(&c, 2,
+			    s.s + at, n, &used);
+
+			at += used;
+			assert_int_not_equal(st, SPAWN_BAD);
+			if (st != SPAWN_DONE)
+				continue;
+			assert_int_equal(c.delnum, seen ? 6 : 5);
+			assert_true(str_eqs(&c.rcpt, seen ? "v@h" : "u@h"));
+			assert_true(str_eqs(&c.mark, seen ? "" : "+"));
+			assert_true(str_eqs(&c.params, seen ? "" :
+			    "RET=HDRS"));
+			assert_true(str_eqs(&c.rparams, seen ? "" :
+			    "NOTIFY=NEVER"));
+			seen++;
+			spawn_command_next(&c);
+		}
+		assert_int_equal(seen, 2);
+		spawn_command_free(&c);
+	}
+	str_free(&s);
+}
+
+static void
+test_notes_split(void **state)
+{
+	struct str s = {0};
+
+	(void)state;
+	spawn_cat_report(&s, 2, 258, "Kok\n", 4);
+	spawn_cat_notes(&s, "dsn=relayed");
+	spawn_cat_report(&s, 2, 3, "Zno", 3);
+	spawn_cat_notes(&s, "");
+	for (size_t step = 1; step <= s.len; step++) {
+		struct spawn_report r = {0};
+		unsigned seen = 0;
+
+		for (size_t at = 0; at < s.len;) {
+			size_t n = s.len - at < step ? s.len - at : step, used;
+
+			if (spawn_report_parse(&r, 2, s.s + at, n, &used) ==
+			    SPAWN_DONE) {
+				assert_int_equal(r.delnum, seen ? 3 : 258);
+				assert_true(str_eqs(&r.text, seen ? "Zno" :
+				    "Kok\n"));
+				assert_true(str_eqs(&r.notes, seen ? "" :
+				    "dsn=relayed"));
+				seen++;
+				spawn_report_next(&r);
+			}
+			at += used;
+		}
+		assert_int_equal(seen, 2);
+		spawn_report_free(&r);
+	}
+	str_free(&s);
 }
 
 static void
@@ -197,6 +284,8 @@ main(void)
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_command_bytes),
 		cmocka_unit_test(test_command_split),
+		cmocka_unit_test(test_options_split),
+		cmocka_unit_test(test_notes_split),
 		cmocka_unit_test(test_command_too_long),
 		cmocka_unit_test(test_messid),
 		cmocka_unit_test(test_report_split_and_cut),
