@@ -8,7 +8,8 @@
  *
  * Answers are a stranger's bytes: parsed by pure functions in dns_parse.c,
  * names cleaned to letters, digits, "-", "_", "." (anything else in a name
- * makes that record unusable), at most DNS_RECORDS_MAX records kept. */
+ * makes that record unusable; when no other is there, DNS_TEMP), at most
+ * DNS_RECORDS_MAX records kept. */
 #ifndef LIB_DNS_H
 #define LIB_DNS_H
 
@@ -19,7 +20,7 @@
 
 #define DNS_NAME_MAX 253        /* bytes of a name as text */
 #define DNS_RECORDS_MAX 100     /* count, per answer */
-#define DNS_RDATA_MAX 4096      /* bytes of one record's data kept */
+#define DNS_RDATA_MAX 4096      /* bytes; a record with more data is unusable */
 #define DNS_SERVERS_MAX 3       /* count */
 #define DNS_TOTAL_MS 30000      /* for one question, all servers and retries */
 
@@ -65,12 +66,14 @@ struct dns_answer {
 };
 void dns_answer_free(struct dns_answer *);
 
-/* One question.  name is text, with or without the final dot, taken as
+/* One question; *out is overwritten, and the caller frees it in every case.
+ * name is text, with or without the final dot, taken as
  * complete (no search list).  The status is also returned; a name that cannot
  * be one (empty label, too long) is DNS_NXDOMAIN. */
 enum dns_status dns_ask(const struct dns *, const char *name, enum dns_type,
     struct dns_answer *out);
-/* A and AAAA at once, in parallel; n of both in *out, IPv6 first.  DNS_TEMP
+/* A and AAAA at once, in parallel (when one has found something the other is
+ * waited for three seconds more); n of both in *out, IPv6 first.  DNS_TEMP
  * only when nothing was found and one of them could not be known. */
 enum dns_status dns_addresses(const struct dns *, const char *name,
     struct dns_answer *out);

@@ -12,3 +12,4 @@ UNIT += tcp
 LIB_SRC += lib/tlsreq.c
 UNIT += tlsreq
 FUZZ += tlsreq
+LIB_SRC += lib/dns.c lib/dns_parse.c
