@@ -39,6 +39,12 @@ multilog_SRC := supervise/multilog.c supervise/logger.c supervise/logdir.c \
 CMDS += svscan
 svscan_SRC := supervise/svscan.c supervise/scan.c supervise/status.c \
 	$(SUP_TOOL)
+CMDS += tcprules
+tcprules_SRC := supervise/tcprules.c supervise/rules.c $(SUP_TOOL)
+tcprules_LDLIBS := -lcdb
+CMDS += tcprulescheck
+tcprulescheck_SRC := supervise/tcprulescheck.c supervise/rules.c $(SUP_TOOL)
+tcprulescheck_LDLIBS := -lcdb
 SCRIPTS += supervise/svscanboot
 
 UNIT += logpat
