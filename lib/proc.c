@@ -31,10 +31,6 @@
 #define STACK ((size_t)64 * 1024)
 #define DROP_WAIT 100           /* ms for a child that became somebody else */
 
-/* The child leaves its stack by exec, never by returning, so AddressSanitizer
- * would find the marks of its frames on the next stack at that address. */
-#define ON_CHILD_STACK __attribute__((no_sanitize_address))
-
 struct start {
 	const struct proc_spawn *spec;
 	char *const *argv;
@@ -59,7 +55,7 @@ vec(const char *const *v)
 /* No handler survives into a child; what the caller ignores stays ignored,
  * as across any exec, but for two: a program must not be born deaf to a closed
  * pipe, nor unable to wait for its own children. */
-ON_CHILD_STACK static void
+PROC_IN_CHILD static void
 default_signals(void)
 {
 	struct sigaction sa, old;
@@ -76,7 +72,7 @@ default_signals(void)
 }
 
 /* Two passes, because a target number may be the source of another. */
-ON_CHILD_STACK static int
+PROC_IN_CHILD static int
 place_fds(const struct proc_fd *fds, size_t n, int report)
 {
 	int high[PROC_MAXFD];
@@ -115,7 +111,7 @@ place_fds(const struct proc_fd *fds, size_t n, int report)
 	return (int)syscall(SYS_close_range, (unsigned)report + 1, ~0U, 0);
 }
 
-ON_CHILD_STACK static int
+PROC_IN_CHILD static int
 drop_raw(uid_t uid, gid_t gid)
 {
 	/* Raw calls: glibc's wrappers reach for other threads, and this may
@@ -131,7 +127,7 @@ drop_raw(uid_t uid, gid_t gid)
 	return 0;
 }
 
-ON_CHILD_STACK _Noreturn static void
+PROC_IN_CHILD _Noreturn static void
 child_fail(struct start *st)
 {
 	st->error = errno;
@@ -141,13 +137,15 @@ child_fail(struct start *st)
 	_exit(111);
 }
 
-ON_CHILD_STACK static int
+PROC_IN_CHILD static int
 child(void *arg)
 {
 	struct start *st = arg;
 	const struct proc_spawn *sp = st->spec;
 	sigset_t none;
 
+	if (sp->before != NULL)
+		sp->before(sp->before_arg);
 	default_signals();
 	if (sp->new_session)
 		(void)setsid();

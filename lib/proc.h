@@ -14,6 +14,9 @@
 
 #define PROC_MAXFD 12
 #define PROC_CHECK __attribute__((warn_unused_result))
+/* The child leaves its stack by exec, never by returning, so AddressSanitizer
+ * would find the marks of its frames on the next stack at that address. */
+#define PROC_IN_CHILD __attribute__((no_sanitize_address))
 
 struct proc_fd {
 	int from;               /* the caller's descriptor, -1: /dev/null */
@@ -31,6 +34,11 @@ struct proc_spawn {
 	uid_t uid;
 	gid_t gid;
 	bool new_session;
+	/* Called first of all in the child, with every signal blocked, on a
+	 * small stack and possibly on the caller's memory: system calls and
+	 * nothing else.  Define it with PROC_IN_CHILD.  NULL: nothing. */
+	void (*before)(void *);
+	void *before_arg;
 };
 
 /* Starts a program.  *pid_out on 0; -1 with errno when it could not be

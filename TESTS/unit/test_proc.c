@@ -355,6 +355,50 @@ test_all_fds(void **state)
 }
 
 /* PATH as execvp reads it; a directory of that name is no program. */
+/* What the child says before it executes comes before what the program says,
+ * and the caller sees what it left in memory. */
+struct said {
+	int fd;
+	pid_t pid;
+};
+
+PROC_IN_CHILD static void
+say_pid(void *arg)
+{
+	struct said *s = arg;
+
+	s->pid = getpid();
+	(void)!write(s->fd, "first ", 6);
+}
+
+static void
+test_before(void **state)
+{
+	static const char *const argv[] = {"/bin/sh", "-c", "echo $$", NULL};
+	struct said said = {.pid = -1};
+	struct proc_fd fds[1] = {{.to = 1}};
+	struct proc_spawn sp = {.argv = argv, .path = "/bin/sh", .fds = fds,
+	    .nfds = 1, .before = say_pid, .before_arg = &said};
+	char want[64], got[64];
+	int r, w, status;
+	ssize_t n;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(proc_pipe(&r, &w), 0);
+	fds[0].from = said.fd = w;
+	assert_int_equal(proc_spawn(&sp, &pid), 0);
+	assert_int_equal(said.pid, pid);
+	assert_int_equal(proc_wait(pid, &status), 0);
+	(void)snprintf(want, sizeof want, "first %d\n", (int)pid);
+	n = read(r, got, sizeof got - 1);
+	assert_true(n > 0);
+	got[n] = '\0';
+	assert_string_equal(got, want);
+	(void)close(r);
+	(void)close(w);
+}
+
 static void
 test_path_search(void **state)
 {
@@ -705,6 +749,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_dir_env_session),
 		cmocka_unit_test(test_failed_starts),
 		cmocka_unit_test(test_bad_requests),
+		cmocka_unit_test(test_before),
 		cmocka_unit_test(test_path_search),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_proc_drop),
