@@ -13,3 +13,5 @@ LIB_SRC += lib/tlsreq.c
 UNIT += tlsreq
 FUZZ += tlsreq
 LIB_SRC += lib/dns.c lib/dns_parse.c
+LIB_SRC += lib/base64.c
+UNIT += base64
