@@ -46,6 +46,8 @@
 	    "replaces our own [a.b.c.d]")                                     \
 	X(LOCALS, "locals", "@me", "qmail-send",                              \
 	    "local domains")                                                  \
+	X(MOREIPME, "moreipme", NULL, "qmail-remote",                         \
+	    "more addresses at which mail comes to this host")                \
 	X(MORERCPTHOSTS, "morercpthosts", NULL, "qmail-newmrh",               \
 	    "more accepted domains, compiled to morercpthosts.cdb")           \
 	X(PERCENTHACK, "percenthack", NULL, "qmail-send",                     \
@@ -61,7 +63,7 @@
 	X(SMTPGREETING, "smtpgreeting", "@me", "qmail-smtpd",                 \
 	    "text after the 220 code")                                        \
 	X(SMTPROUTES, "smtproutes", NULL, "qmail-remote",                     \
-	    "artificial routes, domain:relay[:port]")                         \
+	    "artificial routes, domain:relay[:port] [option]...")             \
 	X(TIMEOUTCONNECT, "timeoutconnect", "60", "qmail-remote",             \
 	    "seconds for a connection to be made")                            \
 	X(TIMEOUTREMOTE, "timeoutremote", "1200", "qmail-remote",             \

@@ -47,9 +47,9 @@ static bool
 is_list(enum control_id id)
 {
 	static const enum control_id lists[] = {CONTROL_BADMAILFROM,
-	    CONTROL_LOCALS, CONTROL_MORERCPTHOSTS, CONTROL_PERCENTHACK,
-	    CONTROL_QMQPSERVERS, CONTROL_RCPTHOSTS, CONTROL_SMTPROUTES,
-	    CONTROL_VIRTUALDOMAINS};
+	    CONTROL_LOCALS, CONTROL_MOREIPME, CONTROL_MORERCPTHOSTS,
+	    CONTROL_PERCENTHACK, CONTROL_QMQPSERVERS, CONTROL_RCPTHOSTS,
+	    CONTROL_SMTPROUTES, CONTROL_VIRTUALDOMAINS};
 
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
 		if (lists[i] == id)
@@ -109,7 +109,9 @@ is_known(const char *name)
 		if (strcmp(control_entry((enum control_id)id)->file, name)
 		    == 0)
 			return true;
-	return strcmp(name, "morercpthosts.cdb") == 0;
+	/* smtpauth is known, but holds passwords: its content is not shown. */
+	return strcmp(name, "morercpthosts.cdb") == 0 ||
+	    strcmp(name, "smtpauth") == 0;
 }
 
 static int
