@@ -1,4 +1,4 @@
-/* lib/sandbox.c - no_new_privs, limits, Landlock; see sandbox.h.
+/* lib/sandbox.c - no_new_privs, limits, Landlock, filters; see sandbox.h.
  *
  * Landlock's numbers are written out here, because the headers of Debian 12
  * stop at ABI 2 while kernels go on: 3 truncate, 4 TCP, 5 ioctl, 6 scopes,
@@ -8,7 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -164,6 +168,50 @@ sandbox_landlock(struct sandbox_fs *fs, unsigned flags)
 	(void)close(fd);
 	errno = e;
 	return r;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED false
+#endif
+
+#define LOAD(field) ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
+    (uint32_t)offsetof(struct seccomp_data, field)))
+#define RETURN(what) ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what))
+#define JUMP(op, value, yes, no) \
+    ((struct sock_filter)BPF_JUMP(BPF_JMP | op | BPF_K, value, yes, no))
+
+int
+sandbox_calls(const int *allowed)
+{
+	struct sock_filter f[6 + 2 * SANDBOX_CALLS];
+	struct sock_fprog prog = {.filter = f};
+	unsigned short n = 0;
+
+	if (sandbox_no_new_privs() < 0)
+		return -1;
+	if (SANITIZED)
+		return 0;
+	f[n++] = LOAD(arch);
+	f[n++] = JUMP(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
+	f[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	f[n++] = LOAD(nr);
+	for (size_t i = 0; allowed[i] >= 0; i++) {
+		if (i == SANDBOX_CALLS) {
+			errno = EINVAL;
+			return -1;
+		}
+		f[n++] = JUMP(BPF_JEQ, (uint32_t)allowed[i], 0, 1);
+		f[n++] = RETURN(SECCOMP_RET_ALLOW);
+	}
+	f[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	prog.len = n;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
+		return errno == EINVAL ? 0 : -1;
+	return 0;
 }
 
 int

@@ -46,6 +46,14 @@ struct sandbox_fs {             /* lists end with NULL; NULL: an empty list */
  * allow a rename between directories, nothing when write is not empty. */
 SANDBOX_CHECK int sandbox_landlock(struct sandbox_fs *, unsigned flags);
 
+/* From here on a system call that is not in the list (numbers SYS_*, ended by
+ * -1, at most SANDBOX_CALLS) ends the process with SIGSYS; so does one made
+ * the way of another architecture.  Implies sandbox_no_new_privs.  Left out
+ * in a build with sanitizers, which call what they like, and where the kernel
+ * has no filters. */
+#define SANDBOX_CALLS 100
+SANDBOX_CHECK int sandbox_calls(const int *allowed);
+
 /* What a daemon does at its start: undumpable, no core file, Landlock. */
 SANDBOX_CHECK int sandbox_daemon(struct sandbox_fs *, unsigned flags);
 
