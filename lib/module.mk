@@ -13,5 +13,6 @@ LIB_SRC += lib/tlsreq.c
 UNIT += tlsreq
 FUZZ += tlsreq
 LIB_SRC += lib/dns.c lib/dns_parse.c
+UNIT += dns_parse
 LIB_SRC += lib/base64.c
 UNIT += base64
