@@ -39,6 +39,11 @@ multilog_SRC := supervise/multilog.c supervise/logger.c supervise/logdir.c \
 CMDS += svscan
 svscan_SRC := supervise/svscan.c supervise/scan.c supervise/status.c \
 	$(SUP_TOOL)
+CMDS += tcpserver
+tcpserver_SRC := supervise/tcpserver.c supervise/server.c \
+	supervise/server_opt.c supervise/session.c supervise/peers.c \
+	supervise/srvlimits.c supervise/rules.c supervise/tcpwho.c $(SUP_TOOL)
+tcpserver_LDLIBS := -lcdb
 CMDS += tcprules
 tcprules_SRC := supervise/tcprules.c supervise/rules.c $(SUP_TOOL)
 tcprules_LDLIBS := -lcdb
