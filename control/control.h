@@ -60,6 +60,8 @@
 	    "seconds a message may stay in the queue")                        \
 	X(RCPTHOSTS, "rcpthosts", NULL, "qmail-smtpd",                        \
 	    "accepted recipient domains; missing: none")                      \
+	X(SENDERLOGINS, "senderlogins", NULL, "qmail-smtpd",                  \
+	    "who may send as whom on submission, login:address")              \
 	X(SMTPGREETING, "smtpgreeting", "@me", "qmail-smtpd",                 \
 	    "text after the 220 code")                                        \
 	X(SMTPROUTES, "smtproutes", NULL, "qmail-remote",                     \
