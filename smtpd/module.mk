@@ -2,8 +2,15 @@ PROGS += qmail-verify
 VERIFYD_SRC := smtpd/verifyd.c smtpd/recipient.c
 qmail-verify_SRC := smtpd/qmail-verify.c $(VERIFYD_SRC)
 qmail-verify_LDLIBS := -lcdb
-UNIT += recipient
+UNIT += recipient verifyd
 recipient_UNIT_SRC := smtpd/recipient.c
 recipient_UNIT_LDLIBS := -lcdb
 verifyd_UNIT_SRC := $(VERIFYD_SRC)
 verifyd_UNIT_LDLIBS := -lcdb
+PROGS += qmail-smtpd
+SMTPD_COMMON := smtpd/auth.c smtpd/checker.c smtpd/config.c smtpd/data.c \
+	smtpd/decode.c smtpd/mailcmd.c smtpd/message.c smtpd/path.c \
+	smtpd/proxy.c smtpd/rcpt.c smtpd/received.c smtpd/sender.c \
+	smtpd/session.c smtpd/tls.c smtpd/wire.c smtpd/xclient.c
+qmail-smtpd_SRC := smtpd/qmail-smtpd.c $(SMTPD_COMMON)
+qmail-smtpd_LDLIBS := -lcdb
