@@ -1,0 +1,9 @@
+PROGS += qmail-remote qmail-tcpto qmail-tcpok
+REMOTE_COMMON := remote/config.c remote/crlf.c remote/deliver.c \
+	remote/downgrade.c remote/ehlo.c remote/encode.c remote/job.c \
+	remote/message.c remote/mime.c remote/mxlist.c remote/reply.c \
+	remote/routes.c remote/smtp.c remote/tcpto.c remote/tlspolicy.c \
+	remote/transaction.c remote/wire.c remote/worker.c
+qmail-remote_SRC := remote/qmail-remote.c $(REMOTE_COMMON)
+qmail-tcpto_SRC := remote/qmail-tcpto.c remote/tcpto.c
+qmail-tcpok_SRC := remote/qmail-tcpok.c remote/tcpto.c
