@@ -90,6 +90,7 @@
 	X("qmail-remote", 0711)                                               \
 	X("qmail-rspawn", 0711)                                               \
 	X("qmail-send", 0711)                                                 \
+	X("qmail-smtpd", 0711)                                                \
 	X("qmail-todo", 0711)
 
 /* Owner of programs, pages, papers, control files. */
