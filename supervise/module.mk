@@ -111,3 +111,7 @@ recordio_SRC := supervise/recordio.c supervise/record.c supervise/relay.c \
 	$(SUP_TOOL)
 SCRIPTS += supervise/date@ supervise/finger@ supervise/http@ \
 	supervise/mconnect supervise/tcpcat supervise/who@
+CMDS += rblsmtpd
+rblsmtpd_SRC := supervise/rblsmtpd.c supervise/rbl.c $(SUP_TOOL)
+CMDS += tcpclient
+tcpclient_SRC := supervise/tcpclient.c supervise/tcpwho.c $(SUP_TOOL)
