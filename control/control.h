@@ -22,6 +22,8 @@
 	    "host of the author of bounces")                                  \
 	X(BOUNCEMAXBYTES, "bouncemaxbytes", "50000", "qmail-send",            \
 	    "bytes of the original message that a bounce carries, 0: all")    \
+	X(CONCURRENCYHOST, "concurrencyhost", "10", "qmail-send",             \
+	    "simultaneous remote deliveries to one domain, 0: no limit")      \
 	X(CONCURRENCYLOCAL, "concurrencylocal", "10", "qmail-send",           \
 	    "simultaneous local deliveries")                                  \
 	X(CONCURRENCYREMOTE, "concurrencyremote", "20", "qmail-send",         \
@@ -60,6 +62,8 @@
 	    "seconds a message may stay in the queue")                        \
 	X(RCPTHOSTS, "rcpthosts", NULL, "qmail-smtpd",                        \
 	    "accepted recipient domains; missing: none")                      \
+	X(RCPTSREMOTE, "rcptsremote", "1", "qmail-send",                      \
+	    "recipients of a message at one domain in one transaction")       \
 	X(SENDERLOGINS, "senderlogins", NULL, "qmail-smtpd",                  \
 	    "who may send as whom on submission, login:address")              \
 	X(SMTPGREETING, "smtpgreeting", "@me", "qmail-smtpd",                 \
