@@ -226,6 +226,24 @@ spawn_report_parse(struct spawn_report *r, unsigned version, const char *s,
 	return SPAWN_MORE;
 }
 
+bool
+spawn_note(const char *notes, const char *key, size_t max, struct str *out)
+{
+	size_t k = strlen(key);
+
+	while (*notes != '\0') {
+		size_t n = strcspn(notes, " ");
+
+		if (n > k && n - k - 1 <= max && notes[k] == '=' &&
+		    memcmp(notes, key, k) == 0) {
+			str_copyb(out, notes + k + 1, n - k - 1);
+			return true;
+		}
+		notes += n + (notes[n] == ' ');
+	}
+	return false;
+}
+
 void
 spawn_report_next(struct spawn_report *r)
 {

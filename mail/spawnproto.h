@@ -74,6 +74,10 @@ void spawn_cat_report(struct str *, unsigned version, unsigned delnum,
 void spawn_cat_notes(struct str *, const char *notes);
 enum spawn_status spawn_report_parse(struct spawn_report *, unsigned version,
     const char *s, size_t n, size_t *used);
+/* The value of a key among notes, at most max bytes of it; false: not there,
+ * or longer.  *out is replaced. */
+bool spawn_note(const char *notes, const char *key, size_t max,
+    struct str *out);
 void spawn_report_next(struct spawn_report *);
 void spawn_report_free(struct spawn_report *);
 

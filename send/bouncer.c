@@ -6,17 +6,43 @@
  * queued (or there is nobody to send it to), and only then bounce/N goes. */
 #include "send/send.h"
 
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/tai.h"
 #include "mail/qpath.h"
+#include "send/bounce.h"
 #include "send/qfile.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#define MTA_MAX 255             /* bytes of a host name */
+
+void
+bouncer_cat_mark(struct str *out, char kind, int64_t now, const char *wish,
+    const char *notes)
+{
+	struct str mta = {0}, clean = {0};
+
+	if (spawn_note(notes, "mta", MTA_MAX, &mta))
+		log_quote(&clean, str_c(&mta), mta.len);
+	str_catc(out, '\0');
+	str_catc(out, kind);
+	str_catu(out, (uint64_t)now);
+	str_catc(out, ' ');
+	str_cats(out, clean.len > 0 ? str_c(&clean) : "-");
+	str_catc(out, ' ');
+	str_catb(out, wish, strlen(wish) + 1);
+	str_free(&mta);
+	str_free(&clean);
+}
 
 void
 bouncer_cat_text(const struct route *route, struct str *out, const char *rcpt,
@@ -70,15 +96,56 @@ free_job(struct send *s)
 	return NULL;
 }
 
+/* Runs qmail-bounce; the paragraphs are on fd, or with -1 in bounce/N. */
+static int
+run(struct send *s, struct bounce_job *job, struct msg *m, int fd)
+{
+	char id[32];
+	const char *argv[] = {"qmail-bounce", fd < 0 ? id : "-d",
+	    fd < 0 ? m->sender : id, fd < 0 ? NULL : m->sender, NULL, NULL};
+	struct proc_fd fds[] = {{fd, 0}, {-1, 1}, {s->log_fd, 2}};
+	struct proc_spawn sp = {.argv = argv, .fds = fds, .nfds = 3};
+
+	(void)snprintf(id, sizeof id, "%" PRIu64, m->id);
+	argv[fd < 0 ? 3 : 4] = m->wishes.len == 0 ? NULL :
+	    wish_message_peek(&m->wishes);
+	if (proc_spawn(&sp, &job->pid) < 0) {
+		log_sys("unable to run qmail-bounce");
+		job->pid = 0;
+		return -1;
+	}
+	job->id = m->id;
+	m->bouncing = true;
+	return 0;
+}
+
+/* Tells of recipients that wait for long.  The paragraphs are in memory only:
+ * what is lost with it is told after the next attempt. */
+static void
+start_delay(struct send *s, struct bounce_job *job, struct msg *m)
+{
+	int fd = memfd_create("delays", MFD_CLOEXEC);
+
+	if (fd < 0 || fd_write_all(fd, m->delays.s, m->delays.len) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0 || message_load_sender(s, m) < 0) {
+		log_sys("unable to report a delay of message %" PRIu64, m->id);
+	} else if (run(s, job, m, fd) == 0) {
+		job->delayed = m->delayed;
+		job->ndelayed = m->ndelayed;
+		job->base = strlen(m->sender) + 2;
+		m->delayed = NULL;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	message_delays_drop(s, m);
+	if (m->pass[CHANNEL_LOCAL] == NULL && m->pass[CHANNEL_REMOTE] == NULL)
+		message_drop_sender(s, m);
+}
+
 static void
 start_bounce(struct send *s, struct bounce_job *job, struct msg *m)
 {
-	char id[32];
-	const char *argv[] = {"qmail-bounce", id, NULL, NULL};
-	struct proc_fd fds[] = {{-1, 0}, {-1, 1}, {s->log_fd, 2}};
-	struct proc_spawn sp = {.argv = argv, .fds = fds, .nfds = 3};
-
-	if (message_load_sender(m) < 0) {
+	if (message_load_sender(s, m) < 0) {
 		log_sys("unable to read info of message %" PRIu64, m->id);
 		later(s, m);
 		return;
@@ -89,16 +156,15 @@ start_bounce(struct send *s, struct bounce_job *job, struct msg *m)
 		bounced(s, m);
 		return;
 	}
-	(void)snprintf(id, sizeof id, "%" PRIu64, m->id);
-	argv[2] = m->sender;
-	if (proc_spawn(&sp, &job->pid) < 0) {
-		log_sys("unable to run qmail-bounce");
-		job->pid = 0;
+	if (run(s, job, m, -1) < 0)
 		later(s, m);
-		return;
-	}
-	job->id = m->id;
-	m->bouncing = true;
+}
+
+static bool
+all_settled(const struct msg *m)
+{
+	return m->state[CHANNEL_LOCAL] == CH_NONE &&
+	    m->state[CHANNEL_REMOTE] == CH_NONE;
 }
 
 void
@@ -113,11 +179,31 @@ bouncer_start_some(struct send *s, int64_t now)
 
 		heap_pop(&s->bounces);
 		/* Stale: finished meanwhile, or a new message's number. */
-		if (m == NULL || !m->bounces || m->bouncing ||
-		    m->barriers > 0 || m->state[CHANNEL_LOCAL] != CH_NONE ||
-		    m->state[CHANNEL_REMOTE] != CH_NONE)
+		if (m == NULL || m->bouncing)
 			continue;
-		start_bounce(s, job, m);
+		if (m->ndelayed > 0 && !all_settled(m))
+			start_delay(s, job, m);
+		else if (m->bounces && m->barriers == 0 && all_settled(m))
+			start_bounce(s, job, m);
+	}
+}
+
+/* They are told once.  The mark is not synced: at worst they are told again. */
+static void
+delay_reported(struct send *s, const struct bounce_job *job, struct msg *m,
+    pid_t pid)
+{
+	str_catf(&s->log, "delay notice msg %" PRIu64 " qp %ld\n", m->id,
+	    (long)pid);
+	for (size_t i = 0; i < job->ndelayed; i++) {
+		size_t rec = job->delayed[i];
+
+		if (rec < m->wishes.len)
+			m->wishes.s[rec] = 'n';
+		if (!m->fast && qfile_mark_info(m->id, job->base + rec,
+		    'n') < 0)
+			log_sys("unable to mark info of message %" PRIu64,
+			    m->id);
 	}
 }
 
@@ -125,13 +211,27 @@ static void
 job_ended(struct send *s, struct bounce_job *job, int status)
 {
 	struct msg *m = send_msg(s, job->id);
+	struct bounce_job was = *job;
 	pid_t pid = job->pid;
 	char why[32];
 
-	job->pid = 0;
-	if (m == NULL || !m->bouncing)
+	*job = (struct bounce_job){0};
+	if (m == NULL || !m->bouncing) {
+		free(was.delayed);
 		return;
+	}
 	m->bouncing = false;
+	if (was.delayed != NULL) {
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			delay_reported(s, &was, m, pid);
+		else
+			log_warn("unable to report a delay of message %"
+			    PRIu64 ": qmail-bounce: %s", m->id,
+			    proc_status_text(status, why, sizeof why));
+		free(was.delayed);
+		message_check(s, m);
+		return;
+	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		str_catf(&s->log, "bounce msg %" PRIu64 " qp %ld\n", m->id,
 		    (long)pid);

@@ -11,6 +11,7 @@
 #include "lib/tai.h"
 #include "mail/limits.h"
 #include "mail/qpath.h"
+#include "mail/remoteproto.h"
 #include "send/verp.h"
 
 #include <assert.h>
@@ -23,6 +24,7 @@
 
 #define WORDS 64                /* reads: more than a pipe holds */
 #define RING_EXTRA 20           /* messages open at a time, beyond the slots */
+#define EFFORT_MAX 1000         /* messages and shares a turn looks at */
 
 static const char *const name[CHANNELS] = {"local", "remote"};
 static const char *const spawner[CHANNELS] = {"qmail-lspawn", "qmail-rspawn"};
@@ -69,10 +71,20 @@ channel_limit(const struct send *s, int c)
 	    (unsigned)s->cfg.concurrency[c] : ch->nslots;
 }
 
+bool
+channel_room(const struct send *s, int c)
+{
+	const struct channel *ch = &s->ch[c];
+
+	return ch->used < channel_limit(s, c) && ch->taken < ch->nslots;
+}
+
 /* ---- starting ---- */
 
+/* One recipient; more: the next one is of the same transaction. */
 static void
-deliver(struct send *s, struct channel *ch, struct pass *p, size_t at)
+deliver(struct send *s, struct channel *ch, struct pass *p, size_t at,
+    struct group *group, bool more)
 {
 	const char *rcpt = p->text.s + at + 1;
 	struct msg *m = p->m;
@@ -81,8 +93,8 @@ deliver(struct send *s, struct channel *ch, struct pass *p, size_t at)
 	while (ch->slots[ch->hint].pass != NULL)
 		ch->hint = (ch->hint + 1) % ch->nslots;
 	slot = &ch->slots[ch->hint];
-	*slot = (struct slot){p, at, ++s->deliveries, clock_mono_ms()};
-	ch->used++;
+	*slot = (struct slot){p, group, at, ++s->deliveries, clock_mono_ms()};
+	ch->taken++;
 	p->running++;
 	str_catf(&s->log, "starting delivery %" PRIu64 ": msg %" PRIu64
 	    " to %s ", slot->delivery, m->id, name[ch->number]);
@@ -90,13 +102,71 @@ deliver(struct send *s, struct channel *ch, struct pass *p, size_t at)
 	str_catc(&s->log, '\n');
 	s->status_changed = true;
 	verp_expand(m->sender, rcpt, &s->scratch);
-	spawn_cat_command(&ch->commands, ch->hello.wide, ch->hint,
+	spawn_cat_command(&ch->commands, ch->hello.version, ch->hint,
 	    qpath_messid(m->id).s, str_c(&s->scratch), rcpt);
+	if (ch->hello.version >= 2)
+		spawn_cat_options(&ch->commands, more,
+		    wish_message_peek(&m->wishes), wish_text_peek(&m->wishes,
+		    wish_find(&p->wishes, at)));
+}
+
+/* How many of a share go together: no more than a worker's packet holds. */
+static size_t
+group_size(const struct send *s, const struct channel *ch,
+    const struct share *sh)
+{
+	const struct pass *p = sh->p;
+	const struct msg *m = p->m;
+	size_t max = ch->hello.version < 2 || verp_wanted(m->sender) ? 1 :
+	    (size_t)s->cfg.group, n = 0, i = sh->first;
+	size_t bytes = strlen(m->sender) + m->wishes.len + 2;
+
+	if (max > ch->nslots - ch->taken)
+		max = ch->nslots - ch->taken;
+	for (; n < max && n < sh->n; n++, i = p->places[i].next) {
+		size_t at = p->places[i].at;
+
+		bytes += strlen(p->text.s + at) + strlen(wish_text_peek(
+		    &m->wishes, wish_find(&p->wishes, at))) + 2;
+		if (n > 0 && bytes > REMOTE_PACKET_MAX)
+			break;
+	}
+	return n;
+}
+
+/* A transaction for some recipients of the pass at the front, at a domain
+ * that has a place for one. */
+static void
+start_remote(struct send *s, struct channel *ch)
+{
+	struct pass *p = ch->ring;
+	struct share *sh = dest_next(s, p);
+	struct group *g;
+	size_t n;
+
+	if (sh != NULL) {
+		n = group_size(s, ch, sh);
+		g = mem_alloc(1, sizeof *g);
+		g->left = n;
+		ch->used++;
+		for (; n > 0; n--) {
+			size_t at = dest_peek(sh);
+
+			dest_take(sh);
+			deliver(s, ch, p, at, g, n > 1);
+		}
+		g->d = dest_started(s, sh);
+	}
+	ch->ring = p->ring_next;
+	if (p->ready == NULL) {
+		channel_ring_del(ch, p);
+		message_pass_end(s, p);
+	}
 }
 
 /* One recipient of the pass at the front, which then goes to the back. */
 static void
-start_one(struct send *s, struct channel *ch)
+start_local(struct send *s, struct channel *ch)
 {
 	struct pass *p = ch->ring;
 	size_t at;
@@ -105,7 +175,8 @@ start_one(struct send *s, struct channel *ch)
 		p->next += strlen(p->text.s + p->next) + 1;
 	at = p->next;
 	if (at < p->text.len) {
-		deliver(s, ch, p, at);
+		ch->used++;
+		deliver(s, ch, p, at, NULL, false);
 		p->next += strlen(p->text.s + at) + 1;
 		while (p->next < p->text.len && p->text.s[p->next] != 'T')
 			p->next += strlen(p->text.s + p->next) + 1;
@@ -123,18 +194,24 @@ channel_start_some(struct send *s, int c)
 	struct channel *ch = &s->ch[c];
 	unsigned limit = channel_limit(s, c);
 
-	while (ch->used < limit) {
+	while (channel_room(s, c) && s->effort < EFFORT_MAX) {
 		/* Many open messages share the slots by turns, so a small one
 		 * does not wait for the end of a large one. */
 		if (ch->nring < (size_t)limit + RING_EXTRA) {
 			struct pass *p = message_admit(s, c);
 
+			s->effort++;
+			if (p != NULL && c == CHANNEL_REMOTE)
+				dest_divide(s, p);
 			if (p != NULL)
 				channel_ring_add(ch, p);
 			else if (ch->ring == NULL)
 				return;
 		}
-		start_one(s, ch);
+		if (c == CHANNEL_REMOTE)
+			start_remote(s, ch);
+		else
+			start_local(s, ch);
 	}
 }
 
@@ -142,19 +219,43 @@ channel_start_some(struct send *s, int c)
 
 static void
 log_report(struct send *s, const struct slot *slot, const char *what,
-    const char *text)
+    const char *text, const char *notes)
 {
 	size_t n = strlen(text);
 	int64_t ms = clock_mono_ms() - slot->began;
 
 	str_catf(&s->log, "delivery %" PRIu64 ": %s: ", slot->delivery, what);
 	log_quote(&s->log, text, n);
+	for (size_t i = 0; notes[i] != '\0'; i += n + (notes[i + n] == ' ')) {
+		n = bytes_chr(notes + i, strlen(notes + i), ' ');
+		str_catc(&s->log, ' ');
+		log_quote(&s->log, notes + i, n);
+	}
 	str_catf(&s->log, " msg=%" PRIu64 " seconds=%" PRId64 ".%03" PRId64
 	    "\n", slot->pass->m->id, ms / 1000, ms % 1000);
 }
 
+/* The slot is free, and with its group's last one the transaction is over. */
 static void
-report(struct send *s, struct channel *ch, unsigned delnum, struct str *text)
+slot_free(struct send *s, struct channel *ch, struct slot *slot)
+{
+	struct group *g = slot->group;
+
+	slot->pass->running--;
+	slot->pass = NULL;
+	ch->taken--;
+	if (g != NULL && --g->left > 0)
+		return;
+	ch->used--;
+	if (g != NULL) {
+		dest_ended(s, g->d);
+		free(g);
+	}
+}
+
+static void
+report(struct send *s, struct channel *ch, unsigned delnum, struct str *text,
+    const char *notes)
 {
 	struct slot *slot;
 	struct pass *p;
@@ -167,7 +268,6 @@ report(struct send *s, struct channel *ch, unsigned delnum, struct str *text)
 	}
 	slot = &ch->slots[delnum];
 	p = slot->pass;
-	p->running--;
 	if (text->len > 0 && text->s[0] == 'Z' && p->dying) {
 		text->s[0] = 'D';
 		str_cats(text, "This message has been in the queue too long; "
@@ -175,20 +275,23 @@ report(struct send *s, struct channel *ch, unsigned delnum, struct str *text)
 	}
 	t = str_c(text);
 	if (t[0] == 'K') {
-		log_report(s, slot, "success", t + 1);
-		message_settle(s, p, slot->at);
+		log_report(s, slot, "success", t + 1, notes);
+		message_success(s, p, slot->at, t + 1, notes);
 	} else if (t[0] == 'Z') {
-		log_report(s, slot, "deferral", t + 1);
+		log_report(s, slot, "deferral", t + 1, notes);
+		message_delay(s, p, slot->at, t + 1, notes);
 	} else if (t[0] == 'D') {
-		log_report(s, slot, "failure", t + 1);
-		if (!p->m->deleted && message_fail(s, p, slot->at, t + 1) < 0)
+		log_report(s, slot, "failure", t + 1,
+		    message_wants_failure(p, slot->at) ? notes :
+		    "notify=no");
+		if (!p->m->deleted && message_fail(s, p, slot->at, t + 1,
+		    notes) < 0)
 			p->dying = false;       /* tried again, soon */
 	} else {
 		str_catf(&s->log, "delivery %" PRIu64
 		    ": report mangled, will defer\n", slot->delivery);
 	}
-	slot->pass = NULL;
-	ch->used--;
+	slot_free(s, ch, slot);
 	s->status_changed = true;
 	message_pass_end(s, p);
 }
@@ -200,13 +303,14 @@ reports(struct channel *ch, const char *buf, size_t n)
 
 	while (n > 0) {
 		enum spawn_status st = spawn_report_parse(&ch->report,
-		    ch->hello.wide, buf, n, &used);
+		    ch->hello.version, buf, n, &used);
 
 		buf += used;
 		n -= used;
 		if (st != SPAWN_DONE)
 			break;
-		report(ch->s, ch, ch->report.delnum, &ch->report.text);
+		report(ch->s, ch, ch->report.delnum, &ch->report.text,
+		    str_c(&ch->report.notes));
 		spawn_report_next(&ch->report);
 	}
 }
@@ -246,9 +350,7 @@ channel_lost(struct channel *ch)
 
 		if (p == NULL)
 			continue;
-		ch->slots[i].pass = NULL;
-		ch->used--;
-		p->running--;
+		slot_free(s, ch, &ch->slots[i]);
 		message_pass_end(s, p);
 	}
 }

@@ -3,6 +3,7 @@
 
 #include "control/control.h"
 #include "lib/log.h"
+#include "mail/remoteproto.h"
 
 static int
 load_number(enum control_id id, uint64_t *out, enum control_id *failed)
@@ -21,12 +22,19 @@ config_load(struct config *out)
 	    &out->concurrency[CHANNEL_LOCAL], &failed) < 0 ||
 	    load_number(CONTROL_CONCURRENCYREMOTE,
 	    &out->concurrency[CHANNEL_REMOTE], &failed) < 0 ||
+	    load_number(CONTROL_CONCURRENCYHOST, &out->per_host, &failed) <
+	    0 ||
+	    load_number(CONTROL_RCPTSREMOTE, &out->group, &failed) < 0 ||
 	    route_load(&out->route, &failed) < 0) {
 		log_sys("unable to read control/%s",
 		    control_entry(failed)->file);
 		*out = (struct config){0};
 		return -1;
 	}
+	if (out->group < 1)
+		out->group = 1;
+	if (out->group > REMOTE_RCPTS_MAX)
+		out->group = REMOTE_RCPTS_MAX;
 	return 0;
 }
 

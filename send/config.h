@@ -14,6 +14,8 @@ struct config {
 	struct route route;
 	uint64_t lifetime;              /* seconds */
 	uint64_t concurrency[CHANNELS];
+	uint64_t per_host;              /* remote deliveries, 0: no limit */
+	uint64_t group;                 /* recipients a transaction, 1 .. */
 };
 
 /* Reads everything into out, which is {0}.  -1: a file could not be read; it

@@ -7,7 +7,7 @@ void
 link_cat_msg(struct str *out, const struct link_msg *m)
 {
 	const uint64_t v[] = {m->id, (uint64_t)m->birth, m->bytes, m->qp,
-	    m->uid, m->nlocal, m->nremote};
+	    m->uid, m->nlocal, m->nremote, m->nwishes};
 
 	str_catc(out, m->kind);
 	for (size_t i = 0; i < sizeof v / sizeof v[0]; i++) {
@@ -31,7 +31,7 @@ link_parse_msg(const char *rec, struct link_msg *out)
 {
 	uint64_t birth = 0;
 	uint64_t *const v[] = {&out->id, &birth, &out->bytes, &out->qp,
-	    &out->uid, &out->nlocal, &out->nremote};
+	    &out->uid, &out->nlocal, &out->nremote, &out->nwishes};
 	const size_t n = sizeof v / sizeof v[0];
 	size_t k;
 

@@ -2,11 +2,14 @@
  *
  * Records end with NUL.  qmail-todo to qmail-send:
  *
- *	m ID BIRTH BYTES QP UID NL NR   a message; then F sender, then
- *	                                NL + NR times L address or R address.
- *	                                It stays in todo/ until `d` or `s`
- *	p ID BIRTH BYTES QP UID NL NR   a message whose info, local, remote
- *	                                files stand already; then F sender
+ *	m ID BIRTH BYTES QP UID NL NR NW
+ *	                a message; then F sender, then NL + NR times L address
+ *	                or R address, and among them NW records of wishes: M
+ *	                text after F, N text after the L or R it belongs to.
+ *	                It stays in todo/ until `d` or `s`
+ *	p ID BIRTH BYTES QP UID NL NR NW
+ *	                a message whose info, local, remote files stand
+ *	                already; then F sender
  *	b TOKEN                         everything that was written before
  *	                                `w TOKEN` was sent is on the disk;
  *	                                b 0, once and first: nobody who was
@@ -31,7 +34,7 @@
 
 struct link_msg {
 	char kind;              /* 'm' or 'p' */
-	uint64_t id, bytes, qp, uid, nlocal, nremote;
+	uint64_t id, bytes, qp, uid, nlocal, nremote, nwishes;
 	int64_t birth;
 };
 

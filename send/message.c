@@ -7,9 +7,11 @@
 
 #include "lib/log.h"
 #include "lib/tai.h"
+#include "mail/dsn.h"
 #include "mail/limits.h"
 #include "mail/qctl.h"
 #include "mail/qpath.h"
+#include "send/bounce.h"
 #include "send/qfile.h"
 #include "send/schedule.h"
 
@@ -25,6 +27,8 @@
 #define LOADED_MAX ((size_t)256 << 20)  /* bytes of recipients in memory */
 #define LIST_WAIT 20            /* seconds until a large one is tried again */
 #define LIST_SMALL 65536        /* bytes that are read even then */
+#define DELAYS_MAX ((size_t)32 << 20)   /* bytes of delays not yet reported */
+#define DELAY_WORDS 500         /* bytes of the reason for a delay */
 
 /* ---- lists ---- */
 
@@ -84,6 +88,7 @@ pass_new(struct send *s, struct msg *m, int channel, struct str *text_take)
 	for (size_t i = 0; i < p->text.len; i += strlen(p->text.s + i) + 1)
 		if (p->text.s[i] == 'T')
 			p->left++;
+	wish_index(&p->wishes, &m->wishes, channel);
 	m->pass[channel] = p;
 	return p;
 }
@@ -93,6 +98,8 @@ pass_drop(struct send *s, struct pass *p)
 {
 	if (p->in_ring)
 		channel_ring_del(&s->ch[p->channel], p);
+	dest_release(s, p);
+	wish_free(&p->wishes);
 	p->m->pass[p->channel] = NULL;
 	s->loaded -= p->text.len;
 	str_free(&p->text);
@@ -124,7 +131,7 @@ pass_load(struct send *s, struct msg *m, int channel)
 {
 	struct str text = {0};
 
-	if (message_load_sender(m) < 0)
+	if (message_load_sender(s, m) < 0)
 		return NULL;
 	if (qfile_read_list(m->id, channel, list_max(s), &text) < 0) {
 		str_free(&text);
@@ -139,7 +146,7 @@ pass_load(struct send *s, struct msg *m, int channel)
 }
 
 int
-message_load_sender(struct msg *m)
+message_load_sender(struct send *s, struct msg *m)
 {
 	struct str sender = {0};
 	int64_t birth;
@@ -147,11 +154,34 @@ message_load_sender(struct msg *m)
 
 	if (m->sender != NULL)
 		return 0;
-	r = qfile_read_info(m->id, &sender, &birth);
-	if (r == 0)
+	r = qfile_read_info(m->id, &sender, &m->wishes, list_max(s), &birth);
+	if (r == 0) {
 		m->sender = mem_dup_copy(str_c(&sender));
+		s->loaded += m->wishes.len;
+	} else {
+		str_free(&m->wishes);
+	}
 	str_free(&sender);
 	return r;
+}
+
+void
+message_drop_sender(struct send *s, struct msg *m)
+{
+	s->loaded -= m->wishes.len;
+	str_free(&m->wishes);
+	free(m->sender);
+	m->sender = NULL;
+}
+
+void
+message_delays_drop(struct send *s, struct msg *m)
+{
+	s->delays -= m->delays.len;
+	str_free(&m->delays);
+	free(m->delayed);
+	m->delayed = NULL;
+	m->ndelayed = 0;
 }
 
 /* ---- arrival ---- */
@@ -181,7 +211,8 @@ msg_free(struct send *s, struct msg *m)
 			fresh_del(&s->ch[c], m);
 	}
 	map_del_id(&s->msgs, m->id);
-	free(m->sender);
+	message_delays_drop(s, m);
+	message_drop_sender(s, m);
 	free(m);
 }
 
@@ -204,10 +235,17 @@ message_arrive(struct send *s)
 	m->bytes = a->bytes;
 	m->qp = a->qp;
 	m->fast = a->kind == 'm';
-	m->sender = mem_dup_copy(str_c(&s->arriving_sender));
+	/* Of p the wishes are in its info: both are read when needed. */
+	if (m->fast || a->nwishes == 0)
+		m->sender = mem_dup_copy(str_c(&s->arriving_sender));
+	if (m->fast && a->nwishes > 0) {
+		str_copy(&m->wishes, &s->arriving_wishes);
+		s->loaded += m->wishes.len;
+	}
 	str_catf(&s->log, "new msg %" PRIu64 "\ninfo msg %" PRIu64
 	    ": bytes %" PRIu64 " from <", m->id, m->id, m->bytes);
-	log_quote(&s->log, m->sender, strlen(m->sender));
+	log_quote(&s->log, str_c(&s->arriving_sender),
+	    s->arriving_sender.len);
 	str_catf(&s->log, "> qp %" PRIu64 " uid %" PRIu64 " local=%" PRIu64
 	    " remote=%" PRIu64 "\n", m->qp, a->uid, a->nlocal, a->nremote);
 	for (int c = 0; c < CHANNELS; c++) {
@@ -233,7 +271,7 @@ scan_one(struct send *s, uint64_t id)
 	if (send_msg(s, id) != NULL ||
 	    access(qpath_flat("todo", id).s, F_OK) == 0)
 		return;         /* qmail-todo tells, or has told, about it */
-	if (qfile_read_info(id, &sender, &birth) < 0) {
+	if (qfile_read_info(id, &sender, NULL, 0, &birth) < 0) {
 		if (errno != ENOENT)
 			log_sys("unable to read info of message %" PRIu64, id);
 		str_free(&sender);
@@ -371,7 +409,7 @@ message_spill(struct send *s, struct msg *m)
 		    qfile_write_list(m->id, c, &p->text) < 0)
 			goto fail;
 	}
-	if (qfile_write_info(m->id, m->sender, m->birth) < 0)
+	if (qfile_write_info(m->id, m->sender, &m->wishes, m->birth) < 0)
 		goto fail;
 	m->fast = false;
 	send_tell_todo(s, 's', m->id);
@@ -398,18 +436,116 @@ message_settle(struct send *s, struct pass *p, size_t at)
 		    qfile_dir(p->channel), m->id);
 }
 
-int
-message_fail(struct send *s, struct pass *p, size_t at, const char *text)
+/* ---- what the sender is told ---- */
+
+/* A paragraph about a recipient, as bounce/N has it. */
+static void
+cat_paragraph(struct send *s, struct str *out, const struct pass *p, size_t at,
+    char kind, const char *text, const char *notes)
 {
-	struct msg *m = p->m;
+	const struct str *wishes = &p->m->wishes;
+
+	if (wishes->len > 0)
+		bouncer_cat_mark(out, kind, clock_wall(),
+		    wish_text_peek(wishes, wish_find(&p->wishes, at)), notes);
+	bouncer_cat_text(&s->cfg.route, out, p->text.s + at + 1, text);
+}
+
+static int
+append_paragraph(struct send *s, struct pass *p, size_t at, char kind,
+    const char *text, const char *notes)
+{
 	struct str par = {0};
 	int r;
 
-	m->failed = true;
-	bouncer_cat_text(&s->cfg.route, &par, p->text.s + at + 1, text);
-	r = qfile_append_bounce(m->id, &par);
+	p->m->failed = true;
+	cat_paragraph(s, &par, p, at, kind, text, notes);
+	r = qfile_append_bounce(p->m->id, &par);
 	str_free(&par);
-	if (r < 0) {
+	return r;
+}
+
+static unsigned
+notify_of(const struct pass *p, size_t at)
+{
+	const struct wish *w = wish_find(&p->wishes, at);
+
+	return w == NULL ? 0 : w->notify;
+}
+
+bool
+message_wants_failure(const struct pass *p, size_t at)
+{
+	unsigned notify = notify_of(p, at);
+
+	return notify == 0 || (notify & DSN_FAILURE) != 0;
+}
+
+/* The host that took it over reports on its own when it knows how to. */
+void
+message_success(struct send *s, struct pass *p, size_t at, const char *text,
+    const char *notes)
+{
+	bool remote = p->channel == CHANNEL_REMOTE;
+	struct str dsn = {0};
+	bool passed_on = remote && spawn_note(notes, "dsn", 16, &dsn) &&
+	    str_eqs(&dsn, "relayed");
+
+	str_free(&dsn);
+	if ((notify_of(p, at) & DSN_SUCCESS) != 0 && !p->m->deleted &&
+	    p->m->sender[0] != '\0' && strcmp(p->m->sender, "#@[]") != 0 &&
+	    !passed_on) {
+		/* Delivered it is, whatever becomes of the report. */
+		if (append_paragraph(s, p, at, remote ? BOUNCE_RELAYED :
+		    BOUNCE_DELIVERED, text, notes) == 0)
+			p->m->bounces = true;
+		else
+			log_sys("unable to write the report of message %"
+			    PRIu64 "; its sender is not told of a success",
+			    p->m->id);
+	}
+	message_settle(s, p, at);
+}
+
+void
+message_delay(struct send *s, struct pass *p, size_t at, const char *text,
+    const char *notes)
+{
+	const struct wish *w = wish_find(&p->wishes, at);
+	struct msg *m = p->m;
+	size_t had = m->delays.len;
+	struct str words = {0};
+
+	if (w == NULL || (w->notify & DSN_DELAY) == 0 || m->bouncing ||
+	    m->sender[0] == '\0' || strcmp(m->sender, "#@[]") == 0 ||
+	    m->wishes.s[w->rec] == 'n' || p->dying || m->deleted ||
+	    clock_wall() - m->birth < DELAY_AFTER ||
+	    s->delays > DELAYS_MAX)
+		return;
+	for (size_t i = 0; i < m->ndelayed; i++)
+		if (m->delayed[i] == w->rec)
+			return;
+	str_copyb(&words, text, strnlen(text, DELAY_WORDS));
+	cat_paragraph(s, &m->delays, p, at, BOUNCE_DELAYED, str_c(&words),
+	    notes);
+	str_free(&words);
+	s->delays += m->delays.len - had;
+	m->delayed = mem_resize(m->delayed, m->ndelayed + 1,
+	    sizeof *m->delayed);
+	m->delayed[m->ndelayed++] = w->rec;
+}
+
+int
+message_fail(struct send *s, struct pass *p, size_t at, const char *text,
+    const char *notes)
+{
+	struct msg *m = p->m;
+
+	if (!message_wants_failure(p, at)) {
+		message_settle(s, p, at);
+		return 0;
+	}
+	if (append_paragraph(s, p, at, BOUNCE_FAILED, text, notes) < 0) {
 		log_sys("unable to write bounce of message %" PRIu64
 		    "; will try again", m->id);
 		return -1;
@@ -471,7 +607,7 @@ message_pass_end(struct send *s, struct pass *p)
 	int c = p->channel;
 	int64_t now;
 
-	if (p->in_ring || p->running > 0)
+	if (p->in_ring || p->running > 0 || p->nwaiting > 0)
 		return;
 	if (m->deleted || p->left == 0) {
 		pass_drop(s, p);
@@ -495,11 +631,11 @@ message_pass_end(struct send *s, struct pass *p)
 			    qfile_dir(c), m->id);
 		pass_drop(s, p);
 		if (m->pass[CHANNEL_LOCAL] == NULL &&
-		    m->pass[CHANNEL_REMOTE] == NULL) {
-			free(m->sender);        /* 100,000 may be waiting */
-			m->sender = NULL;
-		}
+		    m->pass[CHANNEL_REMOTE] == NULL)
+			message_drop_sender(s, m);      /* 100,000 may wait */
 	}
+	if (m->ndelayed > 0)
+		bouncer_want(s, m);
 	wait_until(s, m, c, m->due[c]);
 }
 
@@ -548,6 +684,8 @@ message_delete(struct send *s, struct msg *m)
 			fresh_del(&s->ch[c], m);
 		if (p != NULL && p->in_ring)
 			channel_ring_del(&s->ch[c], p);
+		if (p != NULL)
+			dest_release(s, p);
 		if (p != NULL && p->running > 0)
 			continue;       /* message_pass_end, when it ends */
 		if (p != NULL)
@@ -568,9 +706,11 @@ message_hold(struct send *s, struct msg *m)
 	for (int c = 0; c < CHANNELS; c++) {
 		struct pass *p = m->pass[c];
 
-		if (p == NULL || !p->in_ring)
+		if (p == NULL || (!p->in_ring && p->nwaiting == 0))
 			continue;
-		channel_ring_del(&s->ch[c], p);
+		if (p->in_ring)
+			channel_ring_del(&s->ch[c], p);
+		dest_release(s, p);
 		message_pass_end(s, p);
 	}
 }

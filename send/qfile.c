@@ -42,38 +42,66 @@ write_new(const char *path, const struct str *bytes, int64_t mtime)
 }
 
 int
-qfile_write_info(uint64_t id, const char *sender, int64_t birth)
+qfile_write_info(uint64_t id, const char *sender, const struct str *wishes,
+    int64_t birth)
 {
 	struct str s = {0};
 	int r;
 
 	str_catc(&s, 'F');
 	str_catb(&s, sender, strlen(sender) + 1);
+	str_cat(&s, wishes);
 	r = write_new(qpath_split("info", id).s, &s, birth);
 	str_free(&s);
 	return r;
 }
 
-int
-qfile_read_info(uint64_t id, struct str *sender, int64_t *birth)
+/* The F record is at the front of what was read. */
+static int
+parse_info(const struct str *s, struct str *sender, struct str *wishes)
 {
+	size_t n = bytes_chr(str_c(s), s->len, '\0');
+
+	if (s->len < 2 || s->s[0] != 'F' || n == s->len || n > ADDR_MAX + 1) {
+		errno = EPROTO;
+		return -1;
+	}
+	str_copys(sender, s->s + 1);
+	if (wishes == NULL)
+		return 0;
+	str_copyb(wishes, s->s + n + 1, s->len - n - 1);
+	/* A record that a crash cut off is none. */
+	n = bytes_rchr(str_c(wishes), wishes->len, '\0');
+	str_trunc(wishes, n < wishes->len ? n + 1 : 0);
+	return 0;
+}
+
+int
+qfile_read_info(uint64_t id, struct str *sender, struct str *wishes,
+    size_t max, int64_t *birth)
+{
+	char head[ADDR_MAX + 2];
 	struct str s = {0};
 	struct stat st;
 	int fd = open(qpath_split("info", id).s, O_RDONLY | O_CLOEXEC);
 	int r = -1;
+	ssize_t n;
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && fs_read_fd(fd, &s, ADDR_MAX + 2) == 0) {
-		if (s.len >= 2 && s.s[0] == 'F' &&
-		    bytes_chr(s.s, s.len, '\0') == s.len - 1) {
-			str_copys(sender, s.s + 1);
-			*birth = st.st_mtim.tv_sec;
-			r = 0;
-		} else {
-			errno = EPROTO;
-		}
+	if (fstat(fd, &st) < 0) {
+		fd_close(fd);
+		return -1;
 	}
+	if (wishes != NULL) {
+		r = fs_read_fd(fd, &s, ADDR_MAX + 2 + max);
+	} else if ((n = pread(fd, head, sizeof head, 0)) >= 0) {
+		str_catb(&s, head, (size_t)n);
+		r = 0;
+	}
+	if (r == 0)
+		r = parse_info(&s, sender, wishes);
+	*birth = st.st_mtim.tv_sec;
 	str_free(&s);
 	fd_close(fd);
 	return r;
@@ -92,22 +120,34 @@ qfile_read_list(uint64_t id, int channel, size_t max, struct str *out)
 	return fs_read(qpath_split(dirs[channel], id).s, out, max);
 }
 
-int
-qfile_mark(uint64_t id, int channel, uint64_t offset)
+static int
+write_byte(const char *path, uint64_t offset, char c)
 {
-	int fd = open(qpath_split(dirs[channel], id).s, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	ssize_t w;
 
 	if (fd < 0)
 		return -1;
 	do
-		w = pwrite(fd, "D", 1, (off_t)offset);
+		w = pwrite(fd, &c, 1, (off_t)offset);
 	while (w < 0 && errno == EINTR);
 	if (w != 1) {
 		fd_close(fd);
 		return -1;
 	}
 	return close(fd);
+}
+
+int
+qfile_mark(uint64_t id, int channel, uint64_t offset)
+{
+	return write_byte(qpath_split(dirs[channel], id).s, offset, 'D');
+}
+
+int
+qfile_mark_info(uint64_t id, uint64_t offset, char c)
+{
+	return write_byte(qpath_split("info", id).s, offset, c);
 }
 
 int

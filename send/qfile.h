@@ -15,12 +15,16 @@
 /* "local", "remote" */
 const char *qfile_dir(int channel);
 
-/* info/S/N with the sender; its mtime is the birth of the message. */
+/* info/S/N with the sender and what wish.h puts after it; its mtime is the
+ * birth of the message. */
 QFILE_CHECK int qfile_write_info(uint64_t id, const char *sender,
-    int64_t birth);
-/* *sender is replaced.  EPROTO when the file is not one. */
+    const struct str *wishes, int64_t birth);
+/* Both are replaced.  wishes NULL: not wanted; of more than max bytes of them
+ * EFBIG.  EPROTO when the file is not one. */
 QFILE_CHECK int qfile_read_info(uint64_t id, struct str *sender,
-    int64_t *birth);
+    struct str *wishes, size_t max, int64_t *birth);
+/* Writes one byte over that at offset of info/S/N. */
+QFILE_CHECK int qfile_mark_info(uint64_t id, uint64_t offset, char c);
 /* local/S/N or remote/S/N as it is: T and D records; read at most max bytes,
  * EFBIG when there are more. */
 QFILE_CHECK int qfile_write_list(uint64_t id, int channel,

@@ -51,7 +51,7 @@ todo_lost(struct send *s)
 	loop_del(&s->loop, &s->to_todo_w);
 }
 
-/* The records that follow an m or p record: F, then L and R. */
+/* The records that follow an m or p record: F, then L and R, and wishes. */
 static int
 arriving_record(struct send *s, const char *rec)
 {
@@ -63,12 +63,23 @@ arriving_record(struct send *s, const char *rec)
 			return -1;
 		s->arriving_on = true;
 		str_copys(&s->arriving_sender, rec + 1);
+		str_clear(&s->arriving_wishes);
+		s->arriving_channel = -1;
 		for (c = 0; c < CHANNELS; c++)
 			str_clear(&s->arriving_list[c]);
+	} else if (rec[0] == 'M') {
+		wish_cat_message(&s->arriving_wishes, rec + 1);
+	} else if (rec[0] == 'N') {
+		if (s->arriving_channel < 0)
+			return -1;
+		wish_cat_rcpt(&s->arriving_wishes, s->arriving_channel,
+		    s->arriving_at, rec + 1);
 	} else {
 		c = rec[0] == 'L' ? CHANNEL_LOCAL : CHANNEL_REMOTE;
 		if (rec[0] != 'L' && rec[0] != 'R')
 			return -1;
+		s->arriving_channel = c;
+		s->arriving_at = s->arriving_list[c].len;
 		str_catc(&s->arriving_list[c], 'T');
 		str_catb(&s->arriving_list[c], rec + 1, strlen(rec + 1) + 1);
 	}
@@ -91,7 +102,8 @@ from_todo(struct send *s, const char *rec)
 		if (link_parse_msg(rec, &s->arriving) < 0)
 			return -1;
 		s->arriving_left = 1 + (rec[0] == 'm' ?
-		    s->arriving.nlocal + s->arriving.nremote : 0);
+		    s->arriving.nlocal + s->arriving.nremote +
+		    s->arriving.nwishes : 0);
 		return 0;
 	case 'b':
 		if (link_parse_num(rec, &n) < 0)
@@ -217,6 +229,7 @@ reread(struct send *s)
 	}
 	config_free(&s->cfg);
 	s->cfg = fresh;
+	dest_limit_changed(s);
 	str_cats(&s->to_todo, "h");
 	str_catc(&s->to_todo, '\0');
 	s->status_changed = true;
@@ -275,6 +288,7 @@ turn(struct send *s)
 		message_all_due(s);
 	}
 	watch_clock(s);
+	s->effort = 0;
 	for (int c = 0; c < CHANNELS; c++)
 		channel_start_some(s, c);
 	bouncer_start_some(s, clock_wall());
@@ -295,10 +309,14 @@ sleep_ms(const struct send *s)
 		return 0;
 	if (s->hup || (s->alrm && !scanning(s)))
 		return 0;
-	for (int c = 0; c < CHANNELS; c++)
-		if (s->ch[c].used < channel_limit(s, c) &&
-		    heap_min(&s->ch[c].due, &it) && it.when < until)
+	for (int c = 0; c < CHANNELS; c++) {
+		if (!channel_room(s, c))
+			continue;
+		if (s->ch[c].fresh != NULL || s->ch[c].ring != NULL)
+			return 0;       /* it was enough for one turn */
+		if (heap_min(&s->ch[c].due, &it) && it.when < until)
 			until = it.when;
+	}
 	if (!s->exiting && heap_min(&s->bounces, &it) && it.when < until &&
 	    (!bouncer_busy(s) || it.when > now))
 		until = it.when;

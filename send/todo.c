@@ -31,6 +31,7 @@
 #include "send/link.h"
 #include "send/qfile.h"
 #include "send/sweep.h"
+#include "send/wish.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -84,7 +85,7 @@ struct todo {
 	bool scan_again;
 	int64_t scan_at, again_at;      /* clock_mono_ms */
 	struct sweep sweep;
-	struct str bytes, address, list[CHANNELS];      /* scratch */
+	struct str bytes, address, list[CHANNELS], wishes;      /* scratch */
 	struct qrecord rec;
 	bool begun;                     /* nobody else removes files */
 	bool deaf;                      /* qmail-send reads no more */
@@ -358,25 +359,36 @@ envelope_good(struct todo *t, uint64_t id, int64_t *birth)
 	}
 }
 
-/* Sorts the recipients into t->list as L/R records for qmail-send (kind true)
- * or T records for files; counts them.  -1: names in control/ made them too
- * long. */
+/* Sorts the recipients into t->list as L/R records for qmail-send, each with
+ * its wishes, or T records for files, the wishes to t->wishes; counts them.
+ * -1: names in control/ made them too long. */
 static int
-route(struct todo *t, bool files, uint64_t n[CHANNELS])
+route(struct todo *t, bool files, struct link_msg *m)
 {
-	for (int c = 0; c < CHANNELS; c++) {
+	uint64_t *const n[CHANNELS] = {&m->nlocal, &m->nremote};
+	const char *wish = str_c(&t->rec.rparams);
+
+	for (int c = 0; c < CHANNELS; c++)
 		str_clear(&t->list[c]);
-		n[c] = 0;
-	}
-	for (size_t i = 0; i < t->rec.rcpts.len;
-	    i += strlen(t->rec.rcpts.s + i) + 1) {
+	str_clear(&t->wishes);
+	wish_cat_message(&t->wishes, str_c(&t->rec.params));
+	m->nwishes = t->rec.params.len > 0;
+	for (size_t i = 0; i < t->rec.rcpts.len; i += strlen(t->rec.rcpts.s +
+	    i) + 1, wish += strlen(wish) + 1) {
 		int c = (int)route_find(&t->cfg.route, t->rec.rcpts.s + i,
 		    &t->address);
 
+		if (files)
+			wish_cat_rcpt(&t->wishes, c, t->list[c].len, wish);
+		m->nwishes += *wish != '\0';
 		str_catc(&t->list[c], files ? 'T' :
 		    c == CHANNEL_LOCAL ? 'L' : 'R');
 		str_catb(&t->list[c], t->address.s, t->address.len + 1);
-		n[c]++;
+		++*n[c];
+		if (!files && *wish != '\0') {
+			str_catc(&t->list[c], 'N');
+			str_catb(&t->list[c], wish, strlen(wish) + 1);
+		}
 		if (t->list[c].len > QLIST_MAX) {
 			str_free(&t->list[c]);
 			errno = EFBIG;
@@ -389,7 +401,8 @@ route(struct todo *t, bool files, uint64_t n[CHANNELS])
 static int
 write_files(struct todo *t, uint64_t id, int64_t birth)
 {
-	if (qfile_write_info(id, str_c(&t->rec.sender), birth) < 0)
+	if (qfile_write_info(id, str_c(&t->rec.sender), &t->wishes, birth) <
+	    0)
 		return -1;
 	for (int c = 0; c < CHANNELS; c++)
 		if (t->list[c].len > 0 &&
@@ -403,14 +416,13 @@ pass_on(struct todo *t, uint64_t id, int64_t birth, uint64_t size)
 {
 	bool fast = t->rec.nrcpt <= FAST_RCPTS && t->nfast < FAST_WINDOW &&
 	    t->rec.rcpts.len <= FAST_BYTES;
-	uint64_t n[CHANNELS];
 	struct link_msg m = {.kind = fast ? 'm' : 'p', .id = id,
 	    .birth = birth, .bytes = size, .qp = (uint64_t)t->rec.pid,
 	    .uid = t->rec.uid};
 
 	/* Of an earlier life of this message, or of this number. */
 	qfile_remove_all(id);
-	if (route(t, !fast, n) < 0 ||
+	if (route(t, !fast, &m) < 0 ||
 	    (!fast && write_files(t, id, birth) < 0)) {
 		log_sys("unable to preprocess message %llu; will try again",
 		    (unsigned long long)id);
@@ -418,12 +430,11 @@ pass_on(struct todo *t, uint64_t id, int64_t birth, uint64_t size)
 		scan_later(t, SCAN_RETRY);
 		return;
 	}
-	m.nlocal = n[CHANNEL_LOCAL];
-	m.nremote = n[CHANNEL_REMOTE];
 	link_cat_msg(&t->to_send, &m);
 	str_catc(&t->to_send, 'F');
 	str_catb(&t->to_send, str_c(&t->rec.sender), t->rec.sender.len + 1);
 	if (fast) {
+		str_cat(&t->to_send, &t->wishes);       /* of the message */
 		str_cat(&t->to_send, &t->list[CHANNEL_LOCAL]);
 		str_cat(&t->to_send, &t->list[CHANNEL_REMOTE]);
 		set_state(t, id, FAST);

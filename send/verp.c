@@ -20,6 +20,14 @@ verp_parts(const char *sender, size_t *box, size_t *host, size_t *hlen)
 	return true;
 }
 
+bool
+verp_wanted(const char *sender)
+{
+	size_t box, host, hlen;
+
+	return verp_parts(sender, &box, &host, &hlen);
+}
+
 void
 verp_expand(const char *sender, const char *rcpt, struct str *out)
 {

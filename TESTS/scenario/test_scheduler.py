@@ -343,9 +343,9 @@ def test_second_arrival_of_a_number_in_delivery(alone):
     running delivery must not be mixed up with the new message, and nothing
     read that was freed.  It leaves, and all is read anew."""
     alone.todo("b0\0")
-    alone.todo("m4711 1 10 1 0 1 0\0Fa@b\0Lone@x\0")
+    alone.todo("m4711 1 10 1 0 1 0 0\0Fa@b\0Lone@x\0")
     alone.read(1, b"one@x\0")
-    alone.todo("m4711 1 10 1 0 1 0\0Fc@d\0Ltwo@x\0")
+    alone.todo("m4711 1 10 1 0 1 0 0\0Fc@d\0Ltwo@x\0")
     alone.read(0, b"twice")
     os.write(alone.fd[2], b"\0\0Kdone\0")
     assert alone.p.wait(60) == 111
@@ -367,8 +367,8 @@ def test_arrival_of_what_the_scan_has_found(site):
     try:
         a.todo("b0\0")
         a.read(1, b"one@x\0")
-        a.todo(f"p{n} 1700000000 10 1 0 1 0\0Fa@b\0")
-        a.todo("m4711 1 10 1 0 1 0\0Fa@b\0Lother@x\0")
+        a.todo(f"p{n} 1700000000 10 1 0 1 0 0\0Fa@b\0")
+        a.todo("m4711 1 10 1 0 1 0 0\0Fa@b\0Lother@x\0")
         a.read(1, b"other@x\0")
         assert a.got[1].count(b"one@x\0") == 1
         at = a.got[1].index(b"one@x\0")
@@ -392,7 +392,7 @@ def test_scan_waits_for_the_word_of_qmail_todo(site):
         site.h.run(["touch", "-d", "@1700000000", p])
     a = Alone(site)
     try:
-        a.todo("m4711 1 10 1 0 1 0\0Fa@b\0Lother@x\0")
+        a.todo("m4711 1 10 1 0 1 0 0\0Fa@b\0Lother@x\0")
         a.read(1, b"other@x\0")
         time.sleep(1)
         assert b"one@x" not in a.got[1]
@@ -406,7 +406,7 @@ def test_scan_waits_for_the_word_of_qmail_todo(site):
 def test_who_knows_a_number(alone):
     """The sweep asks before it removes."""
     alone.todo("b0\0")
-    alone.todo("m4711 1 10 1 0 1 0\0Fa@b\0Lone@x\0")
+    alone.todo("m4711 1 10 1 0 1 0 0\0Fa@b\0Lone@x\0")
     alone.read(1, b"one@x\0")
     alone.todo("e4711\0e4712\0")
     assert alone.read(5, b"\0") == b"f4712\0"

@@ -36,8 +36,25 @@ message_check(struct send *s, struct msg *m)
 }
 
 int
-message_load_sender(struct msg *m)
+message_load_sender(struct send *s, struct msg *m)
 {
+	(void)s;
+	(void)m;
+	abort();
+}
+
+void
+message_drop_sender(struct send *s, struct msg *m)
+{
+	(void)s;
+	(void)m;
+	abort();
+}
+
+void
+message_delays_drop(struct send *s, struct msg *m)
+{
+	(void)s;
 	(void)m;
 	abort();
 }
@@ -205,13 +222,14 @@ test_clamp(void **state)
 static void
 test_link(void **state)
 {
-	struct link_msg m = {'m', 26, 5000, 77, 1000, 2, 1, 1700000000}, r;
+	struct link_msg m = {'m', 26, 5000, 77, 1000, 2, 1, 3,
+	    1700000000}, r;
 	struct str s = {0};
 	uint64_t n;
 
 	(void)state;
 	link_cat_msg(&s, &m);
-	assert_string_equal(s.s, "m26 1700000000 5000 77 1000 2 1");
+	assert_string_equal(s.s, "m26 1700000000 5000 77 1000 2 1 3");
 	assert_int_equal(link_parse_msg(s.s, &r), 0);
 	assert_int_equal(r.kind, 'm');
 	assert_int_equal(r.id, 26);
@@ -221,9 +239,9 @@ test_link(void **state)
 	assert_int_equal(r.uid, 1000);
 	assert_int_equal(r.nlocal, 2);
 	assert_int_equal(r.nremote, 1);
-	assert_int_equal(link_parse_msg("m26 1 2 3 4 5", &r), -1);
-	assert_int_equal(link_parse_msg("m26 1 2 3 4 5 6 7", &r), -1);
-	assert_int_equal(link_parse_msg("m26 x 2 3 4 5 6", &r), -1);
+	assert_int_equal(link_parse_msg("m26 1 2 3 4 5 6", &r), -1);
+	assert_int_equal(link_parse_msg("m26 1 2 3 4 5 6 7 8", &r), -1);
+	assert_int_equal(link_parse_msg("m26 x 2 3 4 5 6 7", &r), -1);
 	str_clear(&s);
 	link_cat_num(&s, 'd', 18446744073709551615u);
 	assert_int_equal(link_parse_num(s.s, &n), 0);
