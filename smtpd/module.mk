@@ -14,3 +14,4 @@ SMTPD_COMMON := smtpd/auth.c smtpd/checker.c smtpd/config.c smtpd/data.c \
 	smtpd/session.c smtpd/tls.c smtpd/wire.c smtpd/xclient.c
 qmail-smtpd_SRC := smtpd/qmail-smtpd.c $(SMTPD_COMMON)
 qmail-smtpd_LDLIBS := -lcdb
+qmail-smtpd_LDFLAGS := -static-pie

@@ -1,0 +1,226 @@
+"""Play SMTP dialogues, written as text, with qmail-smtpd.
+
+A file holds dialogues; each begins with a line `== name`.  Then, a line each:
+
+    # words                 a comment
+    env NAME=value          environment of the program (env -NAME: without)
+    arg word                an argument of the program
+    control NAME: text      a control file for this dialogue (\\n between lines)
+    capture                 queue into files: T, E and H look there
+    input pipe              a pipe in place of a socket
+
+    C: text                 the client says text CRLF; C lines without an S
+                            between them leave in one write
+    C~ bytes                the same, but nothing is added
+    S: text                 the next reply line begins with text
+    S+ text                 reply lines up to the last one of a reply, which
+                            must begin with text, that is code and space
+    S? text                 a line of what S+ took has these words
+    S! text                 none has
+    S.                      the server has closed
+    wait                    until the server has read what was sent
+
+    M: n                    so many messages were accepted
+    L: regex                a line of the log matches
+    L! regex                none does
+    X: code                 the exit code
+    E: Fa Tb Tc             the captured envelope
+    H: regex                the captured message has a match
+    H! regex                it has none
+    T: text                 the captured message ends with text
+
+Text may have \\r \\n \\t \\\\ \\xHH, and \\{N:text}: text N times.
+"""
+
+import os
+import re
+import select
+import socket
+import time
+
+PATIENCE = 60           # s; ends a broken run, decides nothing
+
+
+class Failed(AssertionError):
+    pass
+
+
+def unescape(s):
+    """The bytes a line of a dialogue stands for."""
+    s = re.sub(r"\\\{(\d+):([^}]*)\}",
+               lambda m: m.group(2) * int(m.group(1)), s)
+    out = re.sub(r"\\(x[0-9a-fA-F]{2}|.)", lambda m: {
+        "r": "\r", "n": "\n", "t": "\t", "\\": "\\"}.get(
+            m.group(1)) or chr(int(m.group(1)[1:], 16)), s)
+    # Characters of a file are UTF-8; \xHH stands for that byte alone.
+    if re.search(r"\\x", s):
+        return out.encode("latin-1")
+    return out.encode("utf-8")
+
+
+def load(path):
+    """[(name, [(line number, op, rest)])] of a file."""
+    out = []
+    with open(path, encoding="utf-8") as f:
+        for n, line in enumerate(f, 1):
+            line = line.rstrip("\n")
+            if line.startswith("== "):
+                out.append((line[3:], []))
+            elif line.strip() and not line.startswith("#"):
+                m = re.match(r"(C:|C~|S:|S\+|S\?|S!|S\.|M:|L:|L!|X:|E:|H:|H!|"
+                             r"T:|env|arg|control|capture|input|wait)"
+                             r"(?: (.*))?$", line)
+                if not m or not out:
+                    raise Failed(f"{path}:{n}: not understood: {line}")
+                out[-1][1].append((n, m.group(1), m.group(2) or ""))
+    return out
+
+
+class Wire:
+    """The client's side of a connection."""
+
+    def __init__(self, sock, out=None):
+        self.sock, self.out, self.buf = sock, out, b""
+
+    def send(self, data):
+        end = time.monotonic() + PATIENCE
+        self.sock.setblocking(False) if hasattr(self.sock, "setblocking") \
+            else os.set_blocking(self.sock, False)
+        while data:
+            rd, wr, _ = select.select([self._rfd()], [self.sock], [], 1)
+            if wr:
+                try:
+                    n = os.write(self._wfd(), data)
+                except BlockingIOError:
+                    continue
+                except (BrokenPipeError, ConnectionResetError):
+                    return      # its last words are still to be read
+                data = data[n:]
+            if rd:
+                self._fill()
+                if self.closed:
+                    return
+            if time.monotonic() > end:
+                raise Failed("the server does not read")
+
+    closed = False
+
+    def _rfd(self):
+        return self.out if self.out is not None else self.sock.fileno()
+
+    def _wfd(self):
+        return self.sock if isinstance(self.sock, int) \
+            else self.sock.fileno()
+
+    def _fill(self):
+        try:
+            got = os.read(self._rfd(), 65536)
+        except ConnectionResetError:
+            got = b""
+        except BlockingIOError:
+            return
+        if not got:
+            self.closed = True
+        self.buf += got
+
+    def line(self):
+        end = time.monotonic() + PATIENCE
+        while b"\n" not in self.buf and not self.closed:
+            if not select.select([self._rfd()], [], [], 1)[0]:
+                if time.monotonic() > end:
+                    raise Failed(f"no reply; so far {self.buf!r}")
+                continue
+            self._fill()
+        line, sep, self.buf = self.buf.partition(b"\n")
+        if not sep:
+            return None if not line else line
+        if not line.endswith(b"\r"):
+            raise Failed(f"a reply without CR LF: {line!r}")
+        return line[:-1]
+
+    def eof(self):
+        line = self.line()
+        if line is not None:
+            raise Failed(f"not closed, but: {line!r}")
+
+
+def play(steps, wire, settle=lambda: None):
+    """The C and S lines."""
+    pending, last = b"", []
+
+    def flush():
+        nonlocal pending
+        if pending:
+            data, pending = pending, b""
+            wire.send(data)
+
+    for n, op, rest in steps:
+        try:
+            if op == "C:":
+                pending += unescape(rest) + b"\r\n"
+            elif op == "C~":
+                pending += unescape(rest)
+            elif op == "wait":
+                flush()
+                settle()
+            elif op == "S:":
+                flush()
+                line = wire.line()
+                if line is None or not line.decode("latin-1").startswith(
+                        rest):
+                    raise Failed(f"expected {rest!r}, got {line!r}")
+            elif op == "S+":
+                flush()
+                last = []
+                while not last or last[-1][3:4] == "-":
+                    line = wire.line()
+                    if line is None:
+                        raise Failed(f"expected {rest!r}, got the end")
+                    last.append(line.decode("latin-1"))
+                if not last[-1].startswith(rest) or any(
+                        x[:3] != last[0][:3] for x in last):
+                    raise Failed(f"expected {rest!r}, got {last!r}")
+            elif op == "S?" and not any(x[4:] == rest for x in last):
+                raise Failed(f"{rest!r} is not in {last!r}")
+            elif op == "S!" and any(x[4:].split(" ")[0] == rest
+                                    for x in last):
+                raise Failed(f"{rest!r} is in {last!r}")
+            elif op == "S.":
+                flush()
+                wire.eof()
+        except Failed as e:
+            raise Failed(f"line {n}: {op} {rest}: {e}") from None
+    flush()
+
+
+def check(steps, log, code, message, envelope):
+    for n, op, rest in steps:
+        where = f"line {n}: {op} {rest}"
+        if op == "M:":
+            got = len(re.findall(r"(?m)^qmail-smtpd: info: accept ", log))
+            if got != int(rest):
+                raise Failed(f"{where}: accepted {got}\n{log}")
+        elif op == "L:" and not re.search(rest, log, re.M):
+            raise Failed(f"{where}: not in the log:\n{log}")
+        elif op == "L!" and re.search(rest, log, re.M):
+            raise Failed(f"{where}: in the log:\n{log}")
+        elif op == "X:" and code != int(rest):
+            raise Failed(f"{where}: exit code {code}\n{log}")
+        elif op == "E:":
+            want = "".join(w + "\0" for w in rest.split(" ")) + "\0"
+            if envelope != want:
+                raise Failed(f"{where}: the envelope is {envelope!r}")
+        elif op == "H:" and not re.search(rest, message):
+            raise Failed(f"{where}: not in the message:\n{message}")
+        elif op == "H!" and re.search(rest, message):
+            raise Failed(f"{where}: in the message:\n{message}")
+        elif op == "T:":
+            want = unescape(rest).decode("latin-1")
+            if not message.encode("utf-8", "surrogateescape").decode(
+                    "latin-1").endswith(want):
+                raise Failed(f"{where}: the message is {message!r}")
+
+
+def socket_pair():
+    a, b = socket.socketpair()
+    return a, b
