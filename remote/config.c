@@ -20,8 +20,9 @@ is_own(const void *arg, const struct ip *ip)
 	const struct remote_config *cfg = arg;
 	char text[IP_TEXT];
 
-	return ip_is_own(ip) || map_get(&cfg->own, ip_text(ip, text),
-	    strlen(text)) != NULL;
+	(void)ip_text(ip, text);
+	return ip_is_own(ip) ||
+	    map_get(&cfg->own, text, strlen(text)) != NULL;
 }
 
 void
