@@ -35,3 +35,4 @@ LIB_SRC += mail/dsn.c mail/remoteproto.c
 UNIT += dsn remoteproto
 LIB_SRC += mail/dotname.c mail/getpw.c mail/verdict.c
 UNIT += verdict dotname
+LIB_SRC += mail/netstring.c
