@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 static char dir[] = "/tmp/unit-verify.XXXXXX";
@@ -70,8 +71,10 @@ start(const char *const *answers)
 	assert_true(listener >= 0);
 	service = fork();
 	assert_true(service >= 0);
-	if (service == 0)
+	if (service == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		serve(listener, answers);
+	}
 	(void)close(listener);
 }
 
@@ -177,6 +180,7 @@ test_patience(void **state)
 	if (pid == 0) {
 		int listener;
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)usleep(300000);
 		listener = sock_listen("s", SOCK_SEQPACKET, 10, 0666);
 		if (listener < 0)
