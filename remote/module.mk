@@ -7,3 +7,5 @@ REMOTE_COMMON := remote/config.c remote/crlf.c remote/deliver.c \
 qmail-remote_SRC := remote/qmail-remote.c $(REMOTE_COMMON)
 qmail-tcpto_SRC := remote/qmail-tcpto.c remote/tcpto.c
 qmail-tcpok_SRC := remote/qmail-tcpok.c remote/tcpto.c
+PROGS += qmail-qmqpc
+qmail-qmqpc_SRC := remote/qmail-qmqpc.c remote/qmqpc.c
