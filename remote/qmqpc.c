@@ -142,6 +142,8 @@ qmqpc_exchange(int fd, const struct str *message, const struct str *envelope,
 	/* The last byte decides: up to here nothing can have been queued. */
 	*sent = io_flush(&io) == IO_OK;
 	str_free(&head);
+	if (io.wfail == IO_TIMEOUT)
+		return QX_CONVERSATION;
 	/* A server that did not want all of it may have said why. */
 	x = read_answer(&io, timeout_ms, words);
 	return !*sent && x == QX_OK ? QX_CONVERSATION : x;
@@ -217,7 +219,7 @@ try_server(const struct dns *dns, const struct qmqpc_server *s,
 	if (x == QX_CONVERSATION)
 		tell(s, "the conversation failed", NULL);
 	else if (x != QX_OK)
-		tell(s, qx_text(x), &words);
+		tell(s, qx_text((int)x), &words);
 	*final = x == QX_OK || x == QX_REFUSED ||
 	    (x == QX_CONVERSATION && sent);
 	str_free(&words);
