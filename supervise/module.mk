@@ -54,6 +54,11 @@ SCRIPTS += supervise/svscanboot
 
 UNIT += logpat
 logpat_UNIT_SRC := supervise/logpat.c
+UNIT += peers
+peers_UNIT_SRC := supervise/peers.c supervise/srvlimits.c
+UNIT += rules
+rules_UNIT_SRC := supervise/rules.c
+rules_UNIT_LDLIBS := -lcdb
 UNIT += stamp
 stamp_UNIT_SRC := supervise/stamp.c
 UNIT += svc
