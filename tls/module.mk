@@ -1,0 +1,15 @@
+# tls: TLS for programs that know nothing of it, and keys nobody else holds.
+PROGS += keyd
+keyd_SRC := tls/keyd.c tls/keyserve.c tls/keyring.c tls/key.c \
+	tls/keyproto.c tls/layout.c
+keyd_LDLIBS := -lcrypto
+PROGS += tlsd
+tlsd_SRC := tls/tlsd.c tls/serve.c tls/session.c tls/pump.c tls/trust.c \
+	tls/certs.c tls/certs_parse.c tls/context.c tls/netbio.c \
+	tls/provider.c tls/key.c tls/keyproto.c tls/layout.c
+tlsd_LDLIBS := -lssl -lcrypto
+PROGS += valija-cert
+valija-cert_SRC := tls/valija-cert.c tls/store.c tls/tell.c tls/pair.c \
+	tls/pair_make.c tls/pair_show.c tls/certs_parse.c tls/key.c \
+	tls/keyproto.c tls/layout.c
+valija-cert_LDLIBS := -lcrypto

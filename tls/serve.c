@@ -1,0 +1,370 @@
+/* tls/serve.c - the resident part of tlsd; see serve.h.
+ *
+ * It runs as root, for a session must be put into an empty root and become
+ * another user, and it reads no byte of a stranger: of a request it looks at
+ * the first two bytes, to know whether keyd or the public CAs are needed.  A
+ * connection that asks nothing yet costs a descriptor; it becomes a process
+ * when its request is there.
+ *
+ * The order in a child: keyd's connection (only root gets one), empty root,
+ * user, limits, system calls; then the request is read. */
+#include "tls/serve.h"
+
+#include "lib/io.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/proc.h"
+#include "lib/sandbox.h"
+#include "lib/sig.h"
+#include "lib/sock.h"
+#include "lib/str.h"
+#include "lib/tai.h"
+#include "lib/tlsreq.h"
+#include "tls/netbio.h"
+#include "tls/provider.h"
+#include "tls/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <openssl/err.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KEYD_MS 2000
+#define ACCEPTS 64              /* new connections in one turn */
+#define FIRST_FD 3              /* a child's: the asker; then keyd */
+
+struct serve {
+	const struct serve_config *cfg;
+	struct session_tools tools;
+	struct certs *certs;
+	struct tickets tickets;
+	X509_STORE *cas;
+	struct loop loop;
+	struct loop_watch listener, signals;
+	size_t sessions, waiting;
+	int64_t retry_ms;               /* 0: all is loaded */
+	bool told;                      /* the trouble was logged */
+	bool full, ending;
+};
+
+struct asker {
+	struct loop_watch w;
+	struct serve *sv;
+};
+
+/* ---- certificates ---- */
+
+static void
+adopt(struct serve *sv, struct certs *new)
+{
+	certs_free(sv->certs);
+	sv->certs = new;
+	sv->tools.certs = new;
+	log_info("certificates=%lu generation=%llu",
+	    (unsigned long)new->sites.live,
+	    (unsigned long long)new->generation);
+}
+
+/* A generation is taken when keyd has all its keys.  At the start what can be
+ * served is served.  Otherwise: again in a while. */
+static void
+load_certs(struct serve *sv)
+{
+	int keyd = sock_connect(sv->cfg->keyd, SOCK_SEQPACKET, KEYD_MS);
+	struct certs *new = NULL;
+	bool told = sv->told, none;
+
+	sv->retry_ms = clock_mono_ms() + SERVE_RETRY_MS;
+	sv->told = true;
+	if (keyd < 0) {
+		if (!told)
+			log_sys("unable to reach keyd on %s", sv->cfg->keyd);
+		return;
+	}
+	new = certs_load(sv->cfg->home, &sv->tickets, keyd);
+	none = new == NULL && errno == ENOENT;
+	if (new == NULL && !told)
+		log_sys("unable to load certificates from %s/current",
+		    sv->cfg->home);
+	(void)close(keyd);
+	if (new == NULL) {
+		/* Without any, a HUP tells when there are some. */
+		if (none)
+			sv->retry_ms = 0;
+		return;
+	}
+	if (new->missing > 0 && !told)
+		log_warn("keyd lacks keys=%lu generation=%llu",
+		    (unsigned long)new->missing,
+		    (unsigned long long)new->generation);
+	if (new->missing == 0) {
+		sv->retry_ms = 0;
+		sv->told = false;
+	}
+	if (new->missing == 0 || sv->certs == NULL)
+		adopt(sv, new);
+	else
+		certs_free(new);
+}
+
+/* Parsing some hundred certificates takes milliseconds: once, and not before
+ * somebody verifies. */
+static void
+load_cas(struct serve *sv)
+{
+	if (sv->cas != NULL)
+		return;
+	sv->cas = X509_STORE_new();
+	if (sv->cas == NULL || X509_STORE_load_file(sv->cas,
+	    sv->cfg->public_cas) != 1)
+		log_warn("unable to load public CAs from %s: peers cannot be "
+		    "verified", sv->cfg->public_cas);
+	ERR_clear_error();
+}
+
+/* ---- children ---- */
+
+static _Noreturn void
+leave(const char *what)
+{
+	log_sys("unable to %s", what);
+	_exit(111);
+}
+
+/* Gives up all that a session does not need. */
+static void
+confine(const struct serve_config *cfg)
+{
+	static const int calls[] = {SYS_read, SYS_write, SYS_recvfrom,
+	    SYS_sendto, SYS_recvmsg, SYS_sendmsg, SYS_poll, SYS_close,
+	    SYS_shutdown, SYS_socketpair, SYS_setsockopt, SYS_getsockopt,
+	    SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect,
+	    SYS_madvise, SYS_futex, SYS_getrandom, SYS_getpid,
+	    SYS_clock_gettime, SYS_gettimeofday, SYS_time,
+	    SYS_restart_syscall, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+	    SYS_gettid, SYS_tgkill, SYS_exit_group, -1};
+	static const struct sandbox_limit limits[] = {
+		{RLIMIT_NOFILE, 16}, {RLIMIT_NPROC, 0}, {RLIMIT_CPU, 600}};
+
+	if (chroot(cfg->root) < 0 || chdir("/") < 0)
+		leave("enter the empty root");
+	if (proc_drop(cfg->uid, cfg->gid) < 0)
+		leave("become the user of sessions");
+	if (sandbox_undumpable() < 0 ||
+	    sandbox_limits(limits, sizeof limits / sizeof limits[0]) < 0)
+		leave("set limits");
+	if (sandbox_calls(calls) < 0)
+		leave("give up system calls");
+}
+
+static _Noreturn void
+child(struct serve *sv, int t, bool server)
+{
+	int keyd = -1, high;
+
+	if (server) {
+		keyd = sock_connect(sv->cfg->keyd, SOCK_SEQPACKET, KEYD_MS);
+		if (keyd < 0)
+			log_sys("unable to reach keyd on %s", sv->cfg->keyd);
+	}
+	/* The asker's connection blocks from here on. */
+	high = fcntl(t, F_DUPFD_CLOEXEC, 100);
+	if (high < 0 || fcntl(high, F_SETFL, 0) < 0)
+		leave("arrange descriptors");
+	if (keyd >= 0)
+		keyd = fcntl(keyd, F_DUPFD_CLOEXEC, 100);
+	if (dup2(high, FIRST_FD) < 0 ||
+	    (keyd >= 0 && dup2(keyd, FIRST_FD + 1) < 0))
+		leave("arrange descriptors");
+	(void)syscall(SYS_close_range, FIRST_FD + (keyd >= 0 ? 2u : 1u), ~0u,
+	    0);
+	provider_connect(keyd >= 0 ? FIRST_FD + 1 : -1);
+	confine(sv->cfg);
+	_exit(session_run(&sv->tools, FIRST_FD));
+}
+
+static void
+want_listener(struct serve *sv)
+{
+	size_t max = sv->cfg->sessions_max;
+	bool full = sv->sessions >= max || sv->waiting >= max;
+
+	if (full && !sv->full)
+		log_warn("sessions=%lu waiting=%lu: others must wait",
+		    (unsigned long)sv->sessions, (unsigned long)sv->waiting);
+	sv->full = full;
+	loop_want(&sv->loop, &sv->listener, full ? 0 : LOOP_READ);
+}
+
+static void
+start_session(struct serve *sv, int t, char role, char verify)
+{
+	bool server = role == '0' + TLSREQ_SERVER;
+	pid_t pid;
+
+	sv->tools.public_cas = NULL;
+	if (server ? verify == '0' + TLSREQ_ASK :
+	    verify != '0' + TLSREQ_DANE) {
+		load_cas(sv);
+		sv->tools.public_cas = sv->cas;
+	}
+	if (tickets_rotate(&sv->tickets, clock_mono_ms()) < 0) {
+		log_warn("unable to make ticket keys: no random bytes");
+		return;
+	}
+	pid = proc_fork();
+	if (pid == 0)
+		child(sv, t, server);
+	if (pid < 0)
+		log_sys("unable to start a session");
+	else
+		sv->sessions++;
+}
+
+static void
+asker_end(struct asker *a)
+{
+	struct serve *sv = a->sv;
+
+	loop_del(&sv->loop, &a->w);
+	(void)close(a->w.fd);
+	free(a);
+	sv->waiting--;
+	want_listener(sv);
+}
+
+/* The request is there, or the asker left. */
+static void
+asker_ready(struct loop_watch *w, uint32_t got)
+{
+	struct asker *a = w->owner;
+	char head[2];
+	ssize_t n = recv(w->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+
+	(void)got;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == (ssize_t)sizeof head)
+		start_session(a->sv, w->fd, head[0], head[1]);
+	asker_end(a);
+}
+
+static bool
+may_ask(const struct serve_config *cfg, uid_t uid)
+{
+	for (size_t i = 0; i < cfg->naskers; i++)
+		if (cfg->askers[i] == uid)
+			return true;
+	return false;
+}
+
+static void
+listener_ready(struct loop_watch *w, uint32_t got)
+{
+	struct serve *sv = w->owner;
+	struct asker *a;
+	uid_t uid = 0;
+	gid_t gid = 0;
+	pid_t pid = 0;
+	int fd;
+
+	(void)got;
+	for (int i = 0; i < ACCEPTS && !sv->full &&
+	    (fd = sock_accept(w->fd)) >= 0; i++) {
+		if (sock_peer(fd, &uid, &gid, &pid) < 0 ||
+		    !may_ask(sv->cfg, uid)) {
+			log_warn("connection refused pid=%ld uid=%ld",
+			    (long)pid, (long)uid);
+			(void)close(fd);
+			continue;
+		}
+		a = mem_alloc(1, sizeof *a);
+		*a = (struct asker){.sv = sv, .w = {.fd = fd,
+		    .want = LOOP_READ, .ready = asker_ready, .owner = a}};
+		sv->waiting++;
+		if (loop_add(&sv->loop, &a->w) < 0)
+			asker_end(a);
+		want_listener(sv);
+	}
+}
+
+static void
+reap(struct serve *sv)
+{
+	char text[32];
+	int status;
+	pid_t pid;
+
+	while ((pid = proc_reap(&status)) > 0) {
+		if (sv->sessions > 0)
+			sv->sessions--;
+		if (WIFSIGNALED(status))
+			log_warn("session ended pid=%ld: %s", (long)pid,
+			    proc_status_text(status, text, sizeof text));
+	}
+	want_listener(sv);
+}
+
+static void
+signals_ready(struct loop_watch *w, uint32_t got)
+{
+	struct serve *sv = w->owner;
+	int s;
+
+	(void)got;
+	while ((s = sig_next(w->fd)) != 0) {
+		if (s == SIGCHLD) {
+			reap(sv);
+		} else if (s == SIGHUP) {
+			X509_STORE_free(sv->cas);
+			sv->cas = NULL;
+			sv->told = false;
+			load_certs(sv);
+		} else {
+			sv->ending = true;
+		}
+	}
+}
+
+int
+serve_run(const struct serve_config *cfg)
+{
+	struct serve sv = {.cfg = cfg};
+
+	if (provider_load() < 0)
+		die(111, "unable to load the provider of keys");
+	sv.tools.client = context_client();
+	sv.tools.bio = netbio_method();
+	if (sv.tools.client == NULL || sv.tools.bio == NULL ||
+	    tickets_rotate(&sv.tickets, clock_mono_ms()) < 0)
+		die(111, "unable to start libssl");
+	sv.listener = (struct loop_watch){.fd = cfg->listener,
+	    .want = LOOP_READ, .ready = listener_ready, .owner = &sv};
+	sv.signals = (struct loop_watch){.fd = cfg->signals,
+	    .want = LOOP_READ, .ready = signals_ready, .owner = &sv};
+	load_certs(&sv);
+	if (loop_init(&sv.loop) < 0 || loop_add(&sv.loop, &sv.listener) < 0 ||
+	    loop_add(&sv.loop, &sv.signals) < 0)
+		die_sys(111, "unable to wait for events");
+	while (!sv.ending) {
+		int64_t wait = sv.retry_ms - clock_mono_ms();
+
+		if (loop_run(&sv.loop, sv.retry_ms == 0 ? -1 :
+		    wait > 0 ? wait : 0) < 0)
+			die_sys(111, "unable to wait for events");
+		if (sv.retry_ms != 0 && clock_mono_ms() >= sv.retry_ms)
+			load_certs(&sv);
+	}
+	certs_free(sv.certs);
+	SSL_CTX_free(sv.tools.client);
+	X509_STORE_free(sv.cas);
+	return 0;
+}
