@@ -14,6 +14,7 @@
 #include "lib/fs.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,6 +107,25 @@ make_config(struct place *p, const struct setup_options *o, struct str *done)
 	str_free(&path);
 }
 
+/* So that there is TLS from the first day; does nothing where there is a
+ * certificate.  Mail works without. */
+static void
+make_certificate(void)
+{
+	const char *const argv[] = {HOME_DIR "/bin/valija-cert",
+	    "self-signed", "-n", NULL};
+	const struct proc_spawn sp = {.argv = argv, .path = argv[0]};
+	int status;
+	pid_t pid;
+
+	if (access(HOME_DIR "/control/me", F_OK) < 0)
+		return;
+	if (proc_spawn(&sp, &pid) < 0 || proc_wait(pid, &status) < 0)
+		log_sys("unable to run %s", argv[0]);
+	else if (status != 0)
+		log_warn("no certificate was made: run valija-cert");
+}
+
 static void
 sync_place(const struct place *p, const char *path)
 {
@@ -139,6 +159,8 @@ setup_install(const struct setup_options *o)
 	open_place(&p, o);
 	make_tree(&p, &tree, &done, &changed);
 	make_config(&p, o, &done);
+	if (!p.staged)
+		make_certificate();
 	sync_place(&p, HOME_DIR);
 	sync_place(&p, "/usr/local");
 	if (!p.owners)

@@ -28,14 +28,23 @@
 	X("alias", "alias", "qmail", 02755)                                   \
 	X("run", "qmailq", "qmail", 0755)                                     \
 	X("run/send", "qmails", "qmail", 0700)                                \
+	X("run/key", "keyd", "nofiles", 0700)                                 \
+	X("tls", "root", "qmail", 0755)                                       \
+	X("tls/empty", "root", "qmail", 0555)                                 \
 	X("supervise", "root", "qmail", 0755)                                 \
 	X("supervise/qmail", "root", "qmail", 01755)                          \
 	X("supervise/qmail/log", "root", "qmail", 0755)                       \
 	X("supervise/qmail-queued", "root", "qmail", 01755)                   \
 	X("supervise/qmail-queued/log", "root", "qmail", 0755)                \
+	X("supervise/keyd", "root", "qmail", 01755)                           \
+	X("supervise/keyd/log", "root", "qmail", 0755)                        \
+	X("supervise/tlsd", "root", "qmail", 01755)                           \
+	X("supervise/tlsd/log", "root", "qmail", 0755)                        \
 	X("/var/log/qmail", "root", "root", 0755)                             \
 	X("/var/log/qmail/qmail", "qmaill", "nofiles", 0700)                  \
 	X("/var/log/qmail/qmail-queued", "qmaill", "nofiles", 0700)           \
+	X("/var/log/qmail/keyd", "qmaill", "nofiles", 0700)                   \
+	X("/var/log/qmail/tlsd", "qmaill", "nofiles", 0700)                   \
 	X("/service", "root", "root", 0755)                                   \
 	X("/command", "root", "root", 0755)
 
@@ -53,11 +62,17 @@
 	X("rc", "rc", 0755)                                                   \
 	X("qmail.run", "supervise/qmail/run", 0755)                           \
 	X("qmail.log.run", "supervise/qmail/log/run", 0755)                   \
+	X("keyd.run", "supervise/keyd/run", 0755)                             \
+	X("keyd.log.run", "supervise/keyd/log/run", 0755)                     \
+	X("tlsd.run", "supervise/tlsd/run", 0755)                             \
+	X("tlsd.log.run", "supervise/tlsd/log/run", 0755)                     \
 	X("qmail-queued.run", "supervise/qmail-queued/run", 0755)             \
 	X("qmail-queued.log.run", "supervise/qmail-queued/log/run", 0755)
 
 /* Services that valija-setup --enable links into /service, in this order. */
 #define TABLE_SERVICES(X)                                                     \
+	X("keyd")                                                             \
+	X("tlsd")                                                             \
 	X("qmail-queued")                                                     \
 	X("qmail")
 
@@ -78,10 +93,13 @@
 #define TABLE_PROGRAM_MODES(X)                                                \
 	X("qmail-lspawn", 0700)                                               \
 	X("qmail-start", 0700)                                                \
+	X("tlsd", 0700)                                                       \
+	X("valija-cert", 0700)                                                \
 	X("qmail-newu", 0700)                                                 \
 	X("qmail-newmrh", 0700)                                               \
 	X("valija-setup", 0700)                                               \
 	X("qmail-clean", 0711)                                                \
+	X("keyd", 0711)                                                       \
 	X("qmail-getpw", 0711)                                                \
 	X("qmail-local", 0711)                                                \
 	X("qmail-pw2u", 0711)                                                 \
