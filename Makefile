@@ -75,7 +75,7 @@ $(LIB): $(LIB_SRC:%.c=$(O)/%.o)
 define PROGRAM
 $(B)/$(1): $$($(1)_SRC:%.c=$(O)/%.o) $(LIB)
 	@mkdir -p $$(@D)
-	@$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(if $(SAN),,$$($(1)_LDFLAGS)) -o $$@ $$^ $$($(1)_LDLIBS)
+	@$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(if $$(SAN),,$$($(1)_LDFLAGS)) -o $$@ $$^ $$($(1)_LDLIBS)
 endef
 $(foreach p,$(BINS),$(eval $(call PROGRAM,$(p))))
 
