@@ -26,6 +26,20 @@ trust_sni_fits(const char *name)
 	return fits;
 }
 
+/* SSL_set_tlsext_host_name, whose cast is no good. */
+static int
+set_sni(SSL *ssl, const char *name)
+{
+	union {
+		const char *in;
+		void *out;
+	} u = {.in = name};
+
+	return !trust_sni_fits(name) || SSL_ctrl(ssl,
+	    SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+	    u.out) == 1 ? 0 : -1;
+}
+
 static int
 demand_names(SSL *ssl, const struct tlsreq *r)
 {
@@ -78,8 +92,7 @@ trust_demand(SSL *ssl, const struct tlsreq *r, X509_STORE *cas,
 	}
 	/* Whoever it is gets what encryption there is. */
 	SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-	if (trust_sni_fits(r->name) &&
-	    SSL_set_tlsext_host_name(ssl, r->name) != 1)
+	if (set_sni(ssl, r->name) < 0)
 		return -1;
 	if (r->verify == TLSREQ_ANY) {
 		SSL_set_security_level(ssl, 1);
