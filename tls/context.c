@@ -98,6 +98,18 @@ choose_protocol(SSL *s, const unsigned char **out, unsigned char *n_out,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* The macros for these cast const away, and want no more than to read. */
+static int
+set_list(SSL_CTX *c, int what, const char *list)
+{
+	union {
+		const char *in;
+		void *out;
+	} u = {.in = list};
+
+	return SSL_CTX_ctrl(c, what, 0, u.out) == 1;
+}
+
 static SSL_CTX *
 context(const SSL_METHOD *method, const char *suites)
 {
@@ -113,7 +125,7 @@ context(const SSL_METHOD *method, const char *suites)
 	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_cipher_list(c, suites) != 1 ||
 	    SSL_CTX_set_ciphersuites(c, TLS13) != 1 ||
-	    SSL_CTX_set1_groups_list(c, GROUPS) != 1) {
+	    !set_list(c, SSL_CTRL_SET_GROUPS_LIST, GROUPS)) {
 		SSL_CTX_free(c);
 		return NULL;
 	}
@@ -133,7 +145,7 @@ context_server(struct tickets *t)
 	(void)SSL_CTX_set_app_data(c, t);
 	(void)SSL_CTX_set_timeout(c, TICKET_LIFE);
 	SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
-	if (SSL_CTX_set1_sigalgs_list(c, SIGNATURES) != 1 ||
+	if (!set_list(c, SSL_CTRL_SET_SIGALGS_LIST, SIGNATURES) ||
 	    SSL_CTX_set_num_tickets(c, 1) != 1 ||
 	    SSL_CTX_set_tlsext_ticket_key_evp_cb(c, ticket) != 1) {
 		SSL_CTX_free(c);
