@@ -93,11 +93,18 @@ MAN += supervise/svup.8
 MAN += supervise/tai64n.8
 MAN += supervise/tai64nlocal.8
 
+MAN += supervise/tcprules.1
+MAN += supervise/tcprulescheck.1
+MAN += supervise/tcpserver.1
+
 FUZZ += logger
 logger_FUZZ_SRC := supervise/logger.c supervise/logdir.c supervise/logpat.c \
 	supervise/stamp.c $(SUP_TOOL)
 FUZZ += stamp
 stamp_FUZZ_SRC := supervise/stamp.c
+FUZZ += tcprules
+tcprules_FUZZ_SRC := supervise/rules.c supervise/srvlimits.c
+tcprules_FUZZ_LDLIBS := -lcdb
 
 CMDS += addcr
 addcr_SRC := supervise/addcr.c supervise/crlf.c supervise/filter.c $(SUP_TOOL)
