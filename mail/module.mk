@@ -36,3 +36,5 @@ UNIT += dsn remoteproto
 LIB_SRC += mail/dotname.c mail/getpw.c mail/verdict.c
 UNIT += verdict dotname
 LIB_SRC += mail/netstring.c
+UNIT += netstring
+FUZZ += netstring

@@ -58,7 +58,8 @@ netreader_head(struct netreader *r, uint64_t *len_out)
 		char c;
 
 		st = netreader_get(r, &c, 1, &got);
-		if (st == NETSTRING_IO && r->fail == IO_EOF && digits == 0)
+		if (st == NETSTRING_IO && r->fail == IO_EOF && digits == 0 &&
+		    !r->nested)
 			return NETSTRING_END;
 		if (st != NETSTRING_OK)
 			return st;

@@ -26,7 +26,8 @@
 
 enum netstring_status {
 	NETSTRING_OK,
-	NETSTRING_END,          /* end of input before the first digit */
+	NETSTRING_END,          /* end of input before the first digit,
+	                         * not within another one */
 	NETSTRING_BAD,          /* no netstring, or it runs over the outer one */
 	NETSTRING_HUGE,         /* more digits than are taken */
 	NETSTRING_LONG,         /* over the caller's maximum; skipped whole */

@@ -362,6 +362,8 @@ qmtpd_session(struct io *io, const struct nsd_config *cfg)
 			break;
 		reset(&q);
 	}
+	if (st == NETSTRING_END && q.m != NULL)
+		st = NETSTRING_IO;              /* in the midst of a package */
 	reset(&q);
 	verify_close(&q.verify);
 	str_free(&q.piece);
