@@ -13,3 +13,6 @@ valija-cert_SRC := tls/valija-cert.c tls/store.c tls/tell.c tls/pair.c \
 	tls/pair_make.c tls/pair_show.c tls/certs_parse.c tls/key.c \
 	tls/keyproto.c tls/layout.c
 valija-cert_LDLIBS := -lcrypto
+PROGS += tlswrap
+tlswrap_SRC := tls/tlswrap.c
+tlswrap_LDFLAGS := -static-pie
