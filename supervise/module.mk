@@ -127,3 +127,7 @@ CMDS += rblsmtpd
 rblsmtpd_SRC := supervise/rblsmtpd.c supervise/rbl.c $(SUP_TOOL)
 CMDS += tcpclient
 tcpclient_SRC := supervise/tcpclient.c supervise/tcpwho.c $(SUP_TOOL)
+
+UNIT += ucspitools
+ucspitools_UNIT_SRC := supervise/crlf.c supervise/rbl.c supervise/record.c \
+	supervise/relay.c supervise/tcpwho.c $(SUP_TOOL)
