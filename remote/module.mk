@@ -9,3 +9,6 @@ qmail-tcpto_SRC := remote/qmail-tcpto.c remote/tcpto.c
 qmail-tcpok_SRC := remote/qmail-tcpok.c remote/tcpto.c
 PROGS += qmail-qmqpc
 qmail-qmqpc_SRC := remote/qmail-qmqpc.c remote/qmqpc.c
+UNIT += remote_parse remote_message
+remote_parse_UNIT_SRC := $(REMOTE_COMMON)
+remote_message_UNIT_SRC := $(REMOTE_COMMON)
