@@ -12,3 +12,9 @@ qmail-qmqpc_SRC := remote/qmail-qmqpc.c remote/qmqpc.c
 UNIT += remote_parse remote_message
 remote_parse_UNIT_SRC := $(REMOTE_COMMON)
 remote_message_UNIT_SRC := $(REMOTE_COMMON)
+UNIT += remote_hosts
+remote_hosts_UNIT_SRC := $(REMOTE_COMMON)
+FUZZ += smtp_reply remote_message
+smtp_reply_FUZZ_SRC := remote/reply.c remote/ehlo.c
+remote_message_FUZZ_SRC := remote/crlf.c remote/downgrade.c remote/encode.c \
+	remote/message.c remote/mime.c
