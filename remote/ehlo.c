@@ -29,6 +29,23 @@ is(const char *w, size_t n, const char *what)
 	return bytes_caseeq(w, n, what, strlen(what));
 }
 
+/* All of w must be digits; left alone when it is not, or does not fit. */
+static void
+number(const char *w, size_t n, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned d = (unsigned)(unsigned char)w[i] - '0';
+
+		if (d > 9 || v > (UINT64_MAX - d) / 10)
+			return;
+		v = v * 10 + d;
+	}
+	if (n > 0)
+		*out = v;
+}
+
 static void
 auth(struct ehlo *e, const char *s, const char *end)
 {
@@ -50,9 +67,9 @@ limits(struct ehlo *e, const char *s, const char *end)
 
 	while ((n = word(&s, end, &w)) > 0) {
 		if (n > 8 && is(w, 8, "RCPTMAX="))
-			(void)scan_u64(w + 8, &e->rcpt_max);
+			number(w + 8, n - 8, &e->rcpt_max);
 		else if (n > 8 && is(w, 8, "MAILMAX="))
-			(void)scan_u64(w + 8, &e->mail_max);
+			number(w + 8, n - 8, &e->mail_max);
 	}
 }
 
@@ -76,8 +93,8 @@ line(struct ehlo *e, const char *s, const char *end)
 			    sizeof(bool));
 	if (is(w, n, "SIZE")) {
 		e->size = true;
-		if (word(&s, end, &w) > 0)
-			(void)scan_u64(w, &e->size_max);
+		n = word(&s, end, &w);
+		number(w, n, &e->size_max);
 	} else if (is(w, n, "AUTH")) {
 		auth(e, s, end);
 	} else if (n > 5 && is(w, 5, "AUTH=")) {
