@@ -23,3 +23,6 @@ qmail-qmtpd_LDLIBS := -lcdb
 PROGS += qmail-qmqpd
 qmail-qmqpd_SRC := smtpd/qmail-qmqpd.c smtpd/qmqpd.c $(NSD_COMMON)
 qmail-qmqpd_LDLIBS := -lcdb
+UNIT += nsd
+nsd_UNIT_SRC := smtpd/qmqpd.c smtpd/qmtpd.c $(NSD_COMMON)
+nsd_UNIT_LDLIBS := -lcdb

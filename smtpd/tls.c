@@ -69,12 +69,15 @@ ask_tlsd(struct smtpd *s, int t)
 		str_catf(&s->tls.reason, "no tlsd: %s", strerror(errno));
 	if (st != TLSREQ_OK)
 		return -1;
-	/* The same numbers go on, so that 0 and 1 are never free. */
-	if (dup2(plain, rfd) < 0 || (wfd != rfd && dup2(plain, wfd) < 0)) {
+	/* The same numbers go on, so that 0 and 1 are never free.  plain may
+	 * be rfd already, which was given away. */
+	if ((plain != rfd && dup2(plain, rfd) < 0) ||
+	    (plain != wfd && dup2(plain, wfd) < 0)) {
 		str_cats(&s->tls.reason, "unable to move descriptors");
 		return -1;
 	}
-	(void)close(plain);
+	if (plain != rfd && plain != wfd)
+		(void)close(plain);
 	move_io(s, rfd, wfd);
 	return 0;
 }

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -121,6 +122,10 @@ class Server:
                                  stderr=subprocess.PIPE)
             wire = dialogue.Wire(ours)
         theirs.close()
+        logged = []
+        reader = threading.Thread(
+            target=lambda: logged.append(child.stderr.read()))
+        reader.start()
         error = None
         try:
             client(steps, wire, lambda: self.settled(ours, child))
@@ -129,7 +134,8 @@ class Server:
         ours.close()
         if pipes:
             child.stdin.close()
-        log = child.stderr.read().decode("latin-1")
+        reader.join()
+        log = logged[0].decode("latin-1")
         code = child.wait()
         if error:
             raise dialogue.Failed(f"{error}\n{log}")

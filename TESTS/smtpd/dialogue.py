@@ -15,6 +15,7 @@ A file holds dialogues; each begins with a line `== name`.  Then, a line each:
     S: text                 the next reply line begins with text
     S+ text                 reply lines up to the last one of a reply, which
                             must begin with text, that is code and space
+    S* n text               n reply lines that begin with text
     S? text                 a line of what S+ took has these words
     S! text                 none has
     S.                      the server has closed
@@ -24,7 +25,7 @@ A file holds dialogues; each begins with a line `== name`.  Then, a line each:
     L: regex                a line of the log matches
     L! regex                none does
     X: code                 the exit code
-    E: Fa Tb Tc             the captured envelope
+    E: Fa|Tb|Tc             the captured envelope
     H: regex                the captured message has a match
     H! regex                it has none
     T: text                 the captured message ends with text
@@ -38,7 +39,7 @@ import select
 import socket
 import time
 
-PATIENCE = 60           # s; ends a broken run, decides nothing
+PATIENCE = 40           # s; ends a broken run, decides nothing
 
 
 class Failed(AssertionError):
@@ -67,7 +68,7 @@ def load(path):
             if line.startswith("== "):
                 out.append((line[3:], []))
             elif line.strip() and not line.startswith("#"):
-                m = re.match(r"(C:|C~|S:|S\+|S\?|S!|S\.|M:|L:|L!|X:|E:|H:|H!|"
+                m = re.match(r"(C:|C~|S:|S\+|S\*|S\?|S!|S\.|M:|L:|L!|X:|E:|H:|H!|"
                              r"T:|env|arg|control|capture|input|wait)"
                              r"(?: (.*))?$", line)
                 if not m or not out:
@@ -169,6 +170,14 @@ def play(steps, wire, settle=lambda: None):
                 if line is None or not line.decode("latin-1").startswith(
                         rest):
                     raise Failed(f"expected {rest!r}, got {line!r}")
+            elif op == "S*":
+                flush()
+                count, _, text = rest.partition(" ")
+                for _ in range(int(count)):
+                    line = wire.line()
+                    if line is None or not line.decode(
+                            "latin-1").startswith(text):
+                        raise Failed(f"expected {text!r}, got {line!r}")
             elif op == "S+":
                 flush()
                 last = []
@@ -207,7 +216,7 @@ def check(steps, log, code, message, envelope):
         elif op == "X:" and code != int(rest):
             raise Failed(f"{where}: exit code {code}\n{log}")
         elif op == "E:":
-            want = "".join(w + "\0" for w in rest.split(" ")) + "\0"
+            want = "".join(w + "\0" for w in rest.split("|")) + "\0"
             if envelope != want:
                 raise Failed(f"{where}: the envelope is {envelope!r}")
         elif op == "H:" and not re.search(rest, message):
