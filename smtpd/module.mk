@@ -26,3 +26,6 @@ qmail-qmqpd_LDLIBS := -lcdb
 UNIT += nsd
 nsd_UNIT_SRC := smtpd/qmqpd.c smtpd/qmtpd.c $(NSD_COMMON)
 nsd_UNIT_LDLIBS := -lcdb
+UNIT += nsd
+nsd_UNIT_SRC := smtpd/qmqpd.c smtpd/qmtpd.c $(NSD_COMMON)
+nsd_UNIT_LDLIBS := -lcdb
