@@ -22,12 +22,18 @@
 	    "host of the author of bounces")                                  \
 	X(BOUNCEMAXBYTES, "bouncemaxbytes", "50000", "qmail-send",            \
 	    "bytes of the original message that a bounce carries, 0: all")    \
+	X(CHECKPASSWORD, "checkpassword", NULL, "run scripts",                \
+	    "program that knows passwords for submission, and what it runs")  \
 	X(CONCURRENCYHOST, "concurrencyhost", "10", "qmail-send",             \
 	    "simultaneous remote deliveries to one domain, 0: no limit")      \
+	X(CONCURRENCYINCOMING, "concurrencyincoming", "200", "run scripts",   \
+	    "simultaneous connections to port 25")                            \
 	X(CONCURRENCYLOCAL, "concurrencylocal", "10", "qmail-send",           \
 	    "simultaneous local deliveries")                                  \
 	X(CONCURRENCYREMOTE, "concurrencyremote", "20", "qmail-send",         \
 	    "simultaneous remote deliveries")                                 \
+	X(CONCURRENCYSUBMISSION, "concurrencysubmission", "100",              \
+	    "run scripts", "simultaneous connections to 587 and 465, each")   \
 	X(DATABYTES, "databytes", "0", "qmail-smtpd",                         \
 	    "maximum message size in bytes, 0: no limit")                     \
 	X(DEFAULTDOMAIN, "defaultdomain", "@me", "qmail-inject",              \
@@ -44,6 +50,8 @@
 	    "name said in EHLO")                                              \
 	X(IDHOST, "idhost", "@me", "qmail-inject",                            \
 	    "right side of message identifiers")                              \
+	X(INCOMINGLIMITS, "incominglimits", NULL, "run scripts",              \
+	    "other limits of connections to port 25")                         \
 	X(LOCALIPHOST, "localiphost", "@me", "qmail-smtpd",                   \
 	    "replaces our own [a.b.c.d]")                                     \
 	X(LOCALS, "locals", "@me", "qmail-send",                              \

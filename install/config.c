@@ -171,14 +171,12 @@ config_make_control(struct place *p, const char *host, struct str *done,
 	if (make_one(p, "control", "me", TABLE_OWNER, &text, done, path) < 0)
 		goto out;
 	str_cats(&text, "localhost\n");
-	if (make_one(p, "control", "rcpthosts", TABLE_OWNER, &text, done,
-	    path) < 0)
-		goto out;
 	/* qmail-inject completes a bare "localhost" with defaultdomain. */
 	if (dd.len > 0)
 		str_catf(&text, "localhost.%s\n", str_c(&dd));
 	if (make_one(p, "control", "locals", TABLE_OWNER, &text, done,
-	    path) < 0)
+	    path) < 0 || make_one(p, "control", "rcpthosts", TABLE_OWNER,
+	    &text, done, path) < 0)
 		goto out;
 	str_clear(&text);
 	cat_line(&text, &dd);
@@ -195,6 +193,30 @@ out:
 	str_free(&pd);
 	str_free(&text);
 	return r;
+}
+
+int
+config_make_rules(struct place *p, struct str *done, struct str *path)
+{
+	static const char rules[] =
+	    "# Who may connect to port 25, and who may relay to anywhere: see\n"
+	    "# tcprules(1).  After a change: svc -t /service/qmail-smtpd\n"
+	    "127.:allow,RELAYCLIENT=\"\"\n"
+	    "::1:allow,RELAYCLIENT=\"\"\n"
+	    ":allow\n";
+
+	str_copys(path, "/etc/tcp.smtp");
+	switch (place_make_once(p, str_c(path), "root", "root", 0644, rules)) {
+	case PLACE_FAILED:
+		return -1;
+	case PLACE_CHANGED:
+		str_catf(done, "made %s\n", str_c(path));
+		break;
+	case PLACE_SAME:
+	case PLACE_EDITED:
+		break;
+	}
+	return 0;
 }
 
 /* The Maildir that collects mail for postmaster while there is no admin. */

@@ -29,6 +29,10 @@ __attribute__((warn_unused_result))
 int config_make_control(struct place *, const char *host, struct str *done,
     struct str *path);
 
+/* Makes /etc/tcp.smtp where missing.  0, or -1 with the file in *path. */
+__attribute__((warn_unused_result))
+int config_make_rules(struct place *, struct str *done, struct str *path);
+
 /* Makes alias/.qmail-postmaster, -mailer-daemon and -root where missing.
  * With an admin they forward to it; without, mail for them collects in
  * alias/Maildir.  A later call with an admin replaces files that still say

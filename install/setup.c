@@ -101,7 +101,8 @@ make_config(struct place *p, const struct setup_options *o, struct str *done)
 		    "--host", str_c(&host));
 	else if (config_make_control(p, str_c(&host), done, &path) < 0)
 		die_sys(111, "unable to make %s", str_c(&path));
-	if (config_make_aliases(p, o->admin, done, &path) < 0)
+	if (config_make_aliases(p, o->admin, done, &path) < 0 ||
+	    config_make_rules(p, done, &path) < 0)
 		die_sys(111, "unable to make %s", str_c(&path));
 	str_free(&host);
 	str_free(&path);

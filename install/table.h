@@ -36,6 +36,14 @@
 	X("supervise/qmail/log", "root", "qmail", 0755)                       \
 	X("supervise/qmail-queued", "root", "qmail", 01755)                   \
 	X("supervise/qmail-queued/log", "root", "qmail", 0755)                \
+	X("supervise/qmail-verify", "root", "qmail", 01755)                   \
+	X("supervise/qmail-verify/log", "root", "qmail", 0755)                \
+	X("supervise/qmail-smtpd", "root", "qmail", 01755)                    \
+	X("supervise/qmail-smtpd/log", "root", "qmail", 0755)                 \
+	X("supervise/qmail-submission", "root", "qmail", 01755)               \
+	X("supervise/qmail-submission/log", "root", "qmail", 0755)            \
+	X("supervise/qmail-smtps", "root", "qmail", 01755)                    \
+	X("supervise/qmail-smtps/log", "root", "qmail", 0755)                 \
 	X("supervise/keyd", "root", "qmail", 01755)                           \
 	X("supervise/keyd/log", "root", "qmail", 0755)                        \
 	X("supervise/tlsd", "root", "qmail", 01755)                           \
@@ -43,6 +51,10 @@
 	X("/var/log/qmail", "root", "root", 0755)                             \
 	X("/var/log/qmail/qmail", "qmaill", "nofiles", 0700)                  \
 	X("/var/log/qmail/qmail-queued", "qmaill", "nofiles", 0700)           \
+	X("/var/log/qmail/qmail-verify", "qmaill", "nofiles", 0700)           \
+	X("/var/log/qmail/qmail-smtpd", "qmaill", "nofiles", 0700)            \
+	X("/var/log/qmail/qmail-submission", "qmaill", "nofiles", 0700)       \
+	X("/var/log/qmail/qmail-smtps", "qmaill", "nofiles", 0700)            \
 	X("/var/log/qmail/keyd", "qmaill", "nofiles", 0700)                   \
 	X("/var/log/qmail/tlsd", "qmaill", "nofiles", 0700)                   \
 	X("/service", "root", "root", 0755)                                   \
@@ -50,6 +62,7 @@
 
 /* Directories of the system: made when missing, never changed. */
 #define TABLE_SYSTEM_DIRS(X)                                                  \
+	X("/etc")                                                             \
 	X("/usr/local/bin")                                                   \
 	X("/usr/local/share/man/man1")                                        \
 	X("/usr/local/share/man/man5")                                        \
@@ -62,6 +75,15 @@
 	X("rc", "rc", 0755)                                                   \
 	X("qmail.run", "supervise/qmail/run", 0755)                           \
 	X("qmail.log.run", "supervise/qmail/log/run", 0755)                   \
+	X("qmail-verify.run", "supervise/qmail-verify/run", 0755)             \
+	X("qmail-verify.log.run", "supervise/qmail-verify/log/run", 0755)     \
+	X("qmail-smtpd.run", "supervise/qmail-smtpd/run", 0755)               \
+	X("qmail-smtpd.log.run", "supervise/qmail-smtpd/log/run", 0755)       \
+	X("qmail-submission.run", "supervise/qmail-submission/run", 0755)     \
+	X("qmail-submission.log.run", "supervise/qmail-submission/log/run",   \
+	    0755)                                                             \
+	X("qmail-smtps.run", "supervise/qmail-smtps/run", 0755)               \
+	X("qmail-smtps.log.run", "supervise/qmail-smtps/log/run", 0755)       \
 	X("keyd.run", "supervise/keyd/run", 0755)                             \
 	X("keyd.log.run", "supervise/keyd/log/run", 0755)                     \
 	X("tlsd.run", "supervise/tlsd/run", 0755)                             \
@@ -69,12 +91,16 @@
 	X("qmail-queued.run", "supervise/qmail-queued/run", 0755)             \
 	X("qmail-queued.log.run", "supervise/qmail-queued/log/run", 0755)
 
-/* Services that valija-setup --enable links into /service, in this order. */
+/* Services that valija-setup --enable links into /service, in this order.  The
+ * others are for an administrator to link: submission wants a program that
+ * knows passwords first. */
 #define TABLE_SERVICES(X)                                                     \
 	X("keyd")                                                             \
 	X("tlsd")                                                             \
 	X("qmail-queued")                                                     \
-	X("qmail")
+	X("qmail-verify")                                                     \
+	X("qmail")                                                            \
+	X("qmail-smtpd")
 
 /* X(path, target) */
 #define TABLE_LINKS(X)                                                        \
@@ -109,7 +135,10 @@
 	X("qmail-rspawn", 0711)                                               \
 	X("qmail-send", 0711)                                                 \
 	X("qmail-smtpd", 0711)                                                \
-	X("qmail-todo", 0711)
+	X("qmail-qmqpd", 0711)                                                \
+	X("qmail-qmtpd", 0711)                                                \
+	X("qmail-todo", 0711)                                                 \
+	X("qmail-verify", 0711)
 
 /* Owner of programs, pages, papers, control files. */
 #define TABLE_OWNER "root"

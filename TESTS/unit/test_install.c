@@ -530,7 +530,7 @@ test_config(void **state)
 	holds(f, "dest" HOME_DIR "/control/me", "mx.example.org\n");
 	holds(f, "dest" HOME_DIR "/control/locals", "mine\n");
 	holds(f, "dest" HOME_DIR "/control/rcpthosts",
-	    "mx.example.org\nlocalhost\n");
+	    "mx.example.org\nlocalhost\nlocalhost.example.org\n");
 	holds(f, "dest" HOME_DIR "/control/defaultdomain", "example.org\n");
 	holds(f, "dest" HOME_DIR "/control/plusdomain", "example.org\n");
 	/* An existing me counts, whatever the option says. */
@@ -552,6 +552,13 @@ test_config(void **state)
 	holds(f, "dest" HOME_DIR "/alias/.qmail-mailer-daemon", "&ana\n");
 	assert_int_equal(config_make_aliases(&f->p, "eva", &done, &path), 0);
 	holds(f, "dest" HOME_DIR "/alias/.qmail-postmaster", "&ana\n");
+
+	(void)make_take(f, item(TREE_SYSDIR, "/etc", 0755, ""));
+	assert_int_equal(config_make_rules(&f->p, &done, &path), 0);
+	assert_int_equal(mode_of(f, "dest/etc/tcp.smtp"), 0644);
+	put(f, "dest/etc/tcp.smtp", ":deny\n");
+	assert_int_equal(config_make_rules(&f->p, &done, &path), 0);
+	holds(f, "dest/etc/tcp.smtp", ":deny\n");
 	str_free(&done);
 	str_free(&path);
 }
