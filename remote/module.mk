@@ -18,3 +18,5 @@ FUZZ += smtp_reply remote_message
 smtp_reply_FUZZ_SRC := remote/reply.c remote/ehlo.c
 remote_message_FUZZ_SRC := remote/crlf.c remote/downgrade.c remote/encode.c \
 	remote/message.c remote/mime.c
+UNIT += qmqpc
+qmqpc_UNIT_SRC := remote/qmqpc.c

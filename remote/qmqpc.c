@@ -157,10 +157,11 @@ tell(const struct qmqpc_server *s, const char *what, const struct str *words)
 	log_quote(&l, s->host, s->nhost);
 	str_cats(&l, ": ");
 	str_cats(&l, what);
-	if (words != NULL) {
+	if (words != NULL && words->len > 0) {
 		str_cats(&l, ": ");
-		log_quote(&l, str_c(words), words->len < 500 ? words->len :
-		    500);
+		/* Without its first letter, which was understood. */
+		log_quote(&l, str_c(words) + 1, words->len < 500 ?
+		    words->len - 1 : 500);
 	}
 	log_warn("%s", str_c(&l));
 	str_free(&l);
