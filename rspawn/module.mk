@@ -1,5 +1,6 @@
 PROGS += qmail-rspawn
-RSPAWN_COMMON := rspawn/rspawn.c rspawn/report.c
+RSPAWN_COMMON := rspawn/rspawn.c rspawn/pool.c rspawn/single.c \
+	rspawn/report.c
 qmail-rspawn_SRC := rspawn/qmail-rspawn.c $(RSPAWN_COMMON)
 UNIT += rspawn
 rspawn_UNIT_SRC := $(RSPAWN_COMMON)

@@ -1,4 +1,4 @@
-/* qmail-rspawn - start qmail-remote for each remote delivery.
+/* qmail-rspawn - have remote deliveries made by qmail-remote.
  * Runs as:  qmailr, group qmail, started by qmail-start.
  * Trusts:   qmail-send's commands on descriptor 0.  Never: the message, the
  *           addresses, what qmail-remote says.
@@ -17,6 +17,7 @@ main(void)
 {
 	struct rspawn_config cfg = {.command_fd = 0, .report_fd = 1};
 	const char *remote = getenv("QMAILREMOTE");
+	bool other = remote != NULL && *remote != '\0';
 
 	log_init("qmail-rspawn");
 	if (chdir(QUEUE_DIR "/mess") < 0)
@@ -28,8 +29,9 @@ main(void)
 	if (sandbox_undumpable() < 0 || sandbox_limits(NULL, 0) < 0)
 		die_sys(111, "unable to give up rights");
 	cfg.queue_uid = user_need_uid("qmailq");
-	cfg.remote = remote != NULL && *remote != '\0' ? remote :
-	    "qmail-remote";
+	/* Somebody else's program has the historical interface. */
+	cfg.remote = other ? remote : "qmail-remote";
+	cfg.stay = !other;
 	cfg.max = rspawn_capacity();
 	if (rspawn_run(&cfg) < 0)
 		die_sys(111, "unable to go on serving qmail-send");

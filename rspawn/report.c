@@ -6,9 +6,11 @@
 
 #include "mail/limits.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#define NOTES_MAX 500           /* bytes */
 #define TEXT_MAX ((size_t)REPORT_MAX / 2)       /* bytes a record keeps */
 
 static struct str *
@@ -128,4 +130,57 @@ report_free(struct report *r)
 	str_free(&r->rcpt_text);
 	str_free(&r->message_text);
 	*r = (struct report){0};
+}
+
+static void
+cat_notes(struct str *out, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n && i < NOTES_MAX; i++)
+		str_catc(out, s[i] >= ' ' && s[i] <= '~' ? s[i] : '_');
+}
+
+void
+reports_parse(struct reports *out, const char *s, size_t n, size_t nrcpt)
+{
+	size_t seen = 0, len;
+	bool message = false;
+
+	out->n = nrcpt;
+	out->v = mem_alloc(nrcpt, sizeof *out->v);
+	for (; n > 0; s += len + 1, n -= len + 1) {
+		len = bytes_chr(s, n, '\0');
+		if (len == n)
+			break;          /* unfinished */
+		if (message) {
+			if (s[0] == '+' && out->notes.len == 0)
+				cat_notes(&out->notes, s + 1, len - 1);
+			continue;
+		}
+		message = len > 0 && strchr("KZD", s[0]) != NULL;
+		if (message)
+			for (size_t i = 0; i < nrcpt; i++)
+				report_add(&out->v[i], s, len + 1);
+		else if (len > 0 && strchr("rhs", s[0]) != NULL &&
+		    seen < nrcpt)
+			report_add(&out->v[seen++], s, len + 1);
+	}
+	/* With some of them, each must have one. */
+	for (size_t i = seen; seen > 0 && i < nrcpt; i++)
+		report_free(&out->v[i]);
+}
+
+void
+reports_end(const struct reports *r, size_t i, struct str *out)
+{
+	report_end(&r->v[i], 0, out);
+}
+
+void
+reports_free(struct reports *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		report_free(&r->v[i]);
+	free(r->v);
+	str_free(&r->notes);
+	*r = (struct reports){0};
 }

@@ -31,4 +31,17 @@ void report_add(struct report *, const char *bytes, size_t n);
 void report_end(const struct report *, int wait_status, struct str *out);
 void report_free(struct report *);
 
+/* The report of a transaction with several recipients, in their order, then
+ * the record of the message, then maybe "+key=value key=value" for the log. */
+struct reports {
+	struct report *v;       /* one for each recipient */
+	size_t n;
+	struct str notes;       /* printable ASCII, cut */
+};
+void reports_parse(struct reports *out, const char *s, size_t n,
+    size_t nrcpt);
+/* As report_end, for one of them. */
+void reports_end(const struct reports *, size_t i, struct str *out);
+void reports_free(struct reports *);
+
 #endif

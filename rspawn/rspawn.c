@@ -1,23 +1,13 @@
-/* rspawn/rspawn.c - the spawning loop; see rspawn.h.
+/* rspawn/rspawn.c - the spawning loop; see rspawn.h and pool.h.
  *
- * A delivery is over when its process has ended and its pipe was read as far
- * as it was filled then: a grandchild that keeps the pipe open holds nothing
- * up.  Its slot lives from the command to the queueing of the report.
- *
- *	command -> open message -> spawn -> pipe bytes -> wait status -> report
- *
- * Every failure on the way is a report with Z for that delivery alone. */
+ * The number of a delivery is in use from its command to the queueing of its
+ * report. */
 #include "rspawn/rspawn.h"
 
 #include "lib/io.h"
-#include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/map.h"
 #include "lib/proc.h"
 #include "lib/sig.h"
-#include "mail/limits.h"
-#include "mail/spawnproto.h"
-#include "rspawn/report.h"
+#include "rspawn/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,27 +21,6 @@
 #define FDS_OURS 32             /* descriptors that are not deliveries' */
 #define TCPTO_SIZE 1024         /* bytes: 64 records of 16 */
 #define READ_SIZE 4096          /* bytes a read */
-
-struct rspawn {
-	const struct rspawn_config *cfg;
-	struct loop loop;
-	struct loop_watch commands, reports, signals;
-	struct spawn_command cmd;
-	struct map by_delnum, by_pid;
-	unsigned running;
-	struct str out;         /* reports on their way, from sent on */
-	size_t sent;
-	bool ended;             /* no more commands */
-	int fail;               /* errno of a pipe, ends the loop */
-};
-
-struct delivery {
-	struct rspawn *rs;
-	unsigned delnum;
-	pid_t pid;
-	struct loop_watch pipe; /* fd -1 after its end */
-	struct report report;
-};
 
 unsigned
 rspawn_capacity(void)
@@ -83,8 +52,8 @@ rspawn_clear_tcpto(const char *path)
 	return r;
 }
 
-static void
-send_reports(struct rspawn *rs)
+void
+rspawn_flush(struct rspawn *rs)
 {
 	while (rs->sent < rs->out.len) {
 		ssize_t n = write(rs->cfg->report_fd, rs->out.s + rs->sent,
@@ -107,84 +76,54 @@ send_reports(struct rspawn *rs)
 }
 
 static void
-say(struct rspawn *rs, unsigned delnum, const struct str *text)
+say(struct rspawn *rs, unsigned delnum, const struct str *text,
+    const char *notes)
 {
-	spawn_cat_report(&rs->out, true, delnum, str_c(text), text->len);
+	unsigned version = rs->cfg->stay ? 2 : 1;
+
+	spawn_cat_report(&rs->out, version, delnum, str_c(text), text->len);
+	if (version == 2)
+		spawn_cat_notes(&rs->out, notes);
 }
 
-/* The delivery never began. */
 static void
-refuse(struct rspawn *rs, const char *what, const char *reason)
+say_not(struct rspawn *rs, unsigned delnum, const char *what,
+    const char *reason)
 {
 	struct str text = {0};
 
 	str_catf(&text, "Z%s: %s. (#4.3.0)\n", what, reason);
-	say(rs, rs->cmd.delnum, &text);
+	say(rs, delnum, &text, "");
 	str_free(&text);
 }
 
 static void
-delivery_finish_take(struct delivery *d, int status)
+forget(struct rspawn *rs, unsigned delnum)
 {
-	struct rspawn *rs = d->rs;
-	struct str text = {0};
-
-	report_end(&d->report, status, &text);
-	say(rs, d->delnum, &text);
-	map_del_id(&rs->by_delnum, d->delnum);
-	map_del_id(&rs->by_pid, (uint64_t)d->pid);
+	map_del_id(&rs->by_delnum, delnum);
 	rs->running--;
-	if (d->pipe.fd >= 0) {
-		loop_del(&rs->loop, &d->pipe);
-		(void)close(d->pipe.fd);
-	}
-	report_free(&d->report);
-	str_free(&text);
-	free(d);
 }
 
-/* True when there may be more now; at the end of the pipe it is closed. */
-static bool
-delivery_read(struct delivery *d)
+void
+rspawn_say(struct rspawn *rs, unsigned delnum, const struct str *text,
+    const char *notes)
 {
-	char buf[READ_SIZE];
-	ssize_t n = d->pipe.fd < 0 ? -1 : read(d->pipe.fd, buf, sizeof buf);
-
-	if (n > 0) {
-		report_add(&d->report, buf, (size_t)n);
-		return true;
-	}
-	if (d->pipe.fd < 0 || (n < 0 && errno == EAGAIN))
-		return false;
-	if (n < 0 && errno == EINTR)
-		return true;
-	loop_del(&d->rs->loop, &d->pipe);
-	(void)close(d->pipe.fd);
-	d->pipe.fd = -1;
-	return false;
+	forget(rs, delnum);
+	say(rs, delnum, text, notes);
 }
 
-static void
-on_pipe(struct loop_watch *w, uint32_t got)
+void
+rspawn_refuse(struct rspawn *rs, unsigned delnum, const char *what,
+    const char *reason)
 {
-	(void)got;
-	(void)delivery_read(w->owner);
-}
-
-/* What the process left in its pipe is at most the pipe's size, so this ends
- * even when somebody else goes on writing. */
-static void
-drain(struct delivery *d)
-{
-	for (unsigned i = 0; i < 1024 && delivery_read(d); i++)
-		continue;
+	forget(rs, delnum);
+	say_not(rs, delnum, what, reason);
 }
 
 static void
 on_signal(struct loop_watch *w, uint32_t got)
 {
 	struct rspawn *rs = w->owner;
-	struct delivery *d;
 	int status;
 	pid_t pid;
 
@@ -192,26 +131,23 @@ on_signal(struct loop_watch *w, uint32_t got)
 	while (sig_next(w->fd) != 0)
 		continue;
 	while ((pid = proc_reap(&status)) > 0) {
-		d = map_get_id(&rs->by_pid, (uint64_t)pid);
-		if (d == NULL)
-			continue;
-		drain(d);
-		delivery_finish_take(d, status);
+		single_ended(rs, pid, status);
+		pool_ended(rs, pid, status);
 	}
-	send_reports(rs);
+	rspawn_flush(rs);
 }
 
-/* The message file, or -1 with the reason. */
-static int
-open_message(const struct rspawn *rs, const char **reason)
+int
+rspawn_open_message(const struct rspawn *rs, const struct str *messid,
+    const char **reason)
 {
 	struct stat st;
 	int fd;
 
 	*reason = "not a message number";
-	if (!spawn_messid_ok(&rs->cmd.messid))
+	if (!spawn_messid_ok(messid))
 		return -1;
-	fd = open(str_c(&rs->cmd.messid),
+	fd = open(str_c(messid),
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	*reason = strerror(errno);
 	if (fd < 0)
@@ -228,87 +164,31 @@ open_message(const struct rspawn *rs, const char **reason)
 	return -1;
 }
 
-/* Starts qmail-remote: its pid and the end of its pipe; -1 with errno. */
-static int
-start(const struct rspawn *rs, int message, const char *host, pid_t *pid,
-    int *pipe_out)
-{
-	const char *argv[] = {rs->cfg->remote, host, str_c(&rs->cmd.sender),
-	    str_c(&rs->cmd.rcpt), NULL};
-	int r, w, e;
-
-	if (proc_pipe(&r, &w) < 0)
-		return -1;
-	{
-		struct proc_fd fds[] = {{message, 0}, {w, 1}, {2, 2}};
-		struct proc_spawn sp = {.argv = argv, .fds = fds, .nfds = 3};
-
-		if (fd_nonblock(r) == 0 && proc_spawn(&sp, pid) == 0) {
-			(void)close(w);
-			*pipe_out = r;
-			return 0;
-		}
-	}
-	e = errno;
-	(void)close(r);
-	(void)close(w);
-	errno = e;
-	return -1;
-}
-
-/* The process runs: nothing below may lose it. */
-static void
-adopt(struct rspawn *rs, pid_t pid, int fd)
-{
-	struct delivery *d = mem_alloc(1, sizeof *d);
-
-	d->rs = rs;
-	d->delnum = rs->cmd.delnum;
-	d->pid = pid;
-	d->pipe = (struct loop_watch){.fd = fd, .want = LOOP_READ,
-	    .ready = on_pipe, .owner = d};
-	map_set_id(&rs->by_delnum, d->delnum, d);
-	map_set_id(&rs->by_pid, (uint64_t)pid, d);
-	rs->running++;
-	/* Unwatched it could fill its pipe and wait forever: it ends as one
-	 * that crashed, before it has said anything to anybody. */
-	if (loop_add(&rs->loop, &d->pipe) < 0) {
-		log_sys("unable to watch delivery %u", d->delnum);
-		(void)kill(pid, SIGKILL);
-	}
-}
-
 static void
 command(struct rspawn *rs)
 {
 	const struct str *rcpt = &rs->cmd.rcpt;
-	const char *reason;
+	unsigned delnum = rs->cmd.delnum;
 	size_t at = bytes_rchr(str_c(rcpt), rcpt->len, '@');
-	int fd, message;
-	pid_t pid;
 
-	if (rs->cmd.delnum >= rs->cfg->max ||
-	    map_get_id(&rs->by_delnum, rs->cmd.delnum) != NULL) {
-		refuse(rs, "Unable to start a delivery",
-		    rs->cmd.delnum >= rs->cfg->max ?
+	if (delnum >= rs->cfg->max ||
+	    map_get_id(&rs->by_delnum, delnum) != NULL) {
+		say_not(rs, delnum, "Unable to start a delivery",
+		    delnum >= rs->cfg->max ?
 		    "its number is too large" : "its number is in use");
 		return;
 	}
 	if (at == rcpt->len) {
-		refuse(rs, "Unable to start a delivery",
+		say_not(rs, delnum, "Unable to start a delivery",
 		    "the recipient has no host");
 		return;
 	}
-	message = open_message(rs, &reason);
-	if (message < 0) {
-		refuse(rs, "Unable to open the message", reason);
-		return;
-	}
-	if (start(rs, message, str_c(rcpt) + at + 1, &pid, &fd) < 0)
-		refuse(rs, "Unable to run qmail-remote", strerror(errno));
+	map_set_id(&rs->by_delnum, delnum, rs);
+	rs->running++;
+	if (rs->cfg->stay)
+		pool_add(rs, str_c(rcpt) + at + 1);
 	else
-		adopt(rs, pid, fd);
-	(void)close(message);
+		single_start(rs, str_c(rcpt) + at + 1);
 }
 
 static void
@@ -327,11 +207,13 @@ on_commands(struct loop_watch *w, uint32_t got)
 			rs->fail = errno;
 		rs->ended = true;
 		loop_del(&rs->loop, w);
+		pool_broken_off(rs);
+		rspawn_flush(rs);
 		return;
 	}
 	while (at < (size_t)n) {
-		switch (spawn_command_parse(&rs->cmd, true, buf + at,
-		    (size_t)n - at, &used)) {
+		switch (spawn_command_parse(&rs->cmd, rs->cfg->stay ?
+		    2 : 1, buf + at, (size_t)n - at, &used)) {
 		case SPAWN_DONE:
 			command(rs);
 			spawn_command_next(&rs->cmd);
@@ -344,7 +226,7 @@ on_commands(struct loop_watch *w, uint32_t got)
 		}
 		at += used;
 	}
-	send_reports(rs);
+	rspawn_flush(rs);
 }
 
 /* Writable, or the reader is gone: at an ordinary end it closes both pipes,
@@ -355,7 +237,7 @@ on_reports(struct loop_watch *w, uint32_t got)
 	struct rspawn *rs = w->owner;
 
 	if (rs->out.len > 0) {
-		send_reports(rs);
+		rspawn_flush(rs);
 	} else if ((got & LOOP_READ) != 0) {
 		if (rs->running > 0)
 			rs->fail = EPIPE;
@@ -396,8 +278,11 @@ rspawn_run(const struct rspawn_config *cfg)
 	sig_ignore(SIGPIPE);
 	if (rspawn_open(&rs) < 0)
 		return -1;
-	spawn_cat_hello(&rs.out, cfg->max);
-	send_reports(&rs);
+	if (cfg->stay)
+		spawn_cat_hello2(&rs.out, cfg->max);
+	else
+		spawn_cat_hello(&rs.out, cfg->max);
+	rspawn_flush(&rs);
 	while (rs.fail == 0 &&
 	    !(rs.ended && rs.running == 0 && rs.out.len == 0))
 		if (loop_run(&rs.loop, -1) < 0)
@@ -406,6 +291,7 @@ rspawn_run(const struct rspawn_config *cfg)
 		errno = rs.fail;
 		return -1;
 	}
+	pool_free(&rs);
 	(void)close(rs.signals.fd);
 	(void)close(rs.loop.ep);
 	spawn_command_free(&rs.cmd);

@@ -7,12 +7,14 @@
 #ifndef RSPAWN_RSPAWN_H
 #define RSPAWN_RSPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct rspawn_config {
 	int command_fd, report_fd;
 	uid_t queue_uid;        /* who must own a message file */
 	const char *remote;     /* program; searched in PATH without a / */
+	bool stay;              /* it knows "-w" (mail/remoteproto.h) */
 	unsigned max;           /* deliveries at once, 1..SPAWN_WIDE_MAX */
 };
 

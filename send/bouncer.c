@@ -31,7 +31,7 @@ bouncer_cat_mark(struct str *out, char kind, int64_t now, const char *wish,
 {
 	struct str mta = {0}, clean = {0};
 
-	if (spawn_note(notes, "mta", MTA_MAX, &mta))
+	if (spawn_note(notes, "host", MTA_MAX, &mta))
 		log_quote(&clean, str_c(&mta), mta.len);
 	str_catc(out, '\0');
 	str_catc(out, kind);

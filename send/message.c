@@ -489,7 +489,7 @@ message_success(struct send *s, struct pass *p, size_t at, const char *text,
 	bool remote = p->channel == CHANNEL_REMOTE;
 	struct str dsn = {0};
 	bool passed_on = remote && spawn_note(notes, "dsn", 16, &dsn) &&
-	    str_eqs(&dsn, "relayed");
+	    (str_eqs(&dsn, "1") || str_eqs(&dsn, "relayed"));
 
 	str_free(&dsn);
 	if ((notify_of(p, at) & DSN_SUCCESS) != 0 && !p->m->deleted &&

@@ -6,7 +6,9 @@
 
 #include "lib/io.h"
 #include "lib/proc.h"
+#include "lib/sock.h"
 #include "mail/limits.h"
+#include "mail/remoteproto.h"
 #include "mail/spawnproto.h"
 #include "rspawn/report.h"
 #include "rspawn/rspawn.h"
@@ -116,6 +118,7 @@ struct fixture {
 	int commands, reports;
 	pid_t pid;
 	struct spawn_report rep;
+	unsigned version;
 	char buf[4096];
 	size_t at, have;
 };
@@ -146,11 +149,14 @@ make_dir(struct fixture *f)
 	put_file(f->dir, "7/30", "the message\n", 0600);
 }
 
+static const char workers[] = "";       /* this program, with "-w" */
+
 static void
 begin(struct fixture *f, const char *script, unsigned max)
 {
 	struct rspawn_config cfg = {.queue_uid = getuid(), .max = max,
-	    .remote = "./remote"};
+	    .remote = script == workers ? "/proc/self/exe" : "./remote",
+	    .stay = script == workers};
 	int r, w;
 	pid_t pid;
 
@@ -197,6 +203,7 @@ hello(struct fixture *f)
 	while (spawn_hello_byte(&h, next_byte(f)) == SPAWN_MORE)
 		continue;
 	assert_true(h.wide);
+	f->version = h.version;
 	return h.max;
 }
 
@@ -221,7 +228,8 @@ answer(struct fixture *f, unsigned *delnum)
 	spawn_report_next(&f->rep);
 	do
 		c = (char)next_byte(f);
-	while (spawn_report_parse(&f->rep, true, &c, 1, &used) == SPAWN_MORE);
+	while (spawn_report_parse(&f->rep, f->version > 1 ? 2 : 1, &c, 1,
+	    &used) == SPAWN_MORE);
 	*delnum = f->rep.delnum;
 	return str_c(&f->rep.text);
 }
@@ -517,8 +525,255 @@ test_clear_tcpto(void **state)
 	assert_int_equal(finish(&f), 0);
 }
 
+/* ---- workers ---- */
+
+/* What our stand-in for qmail-remote -w does is in the name of its host.  It
+ * notes each start in the file "starts". */
+static int
+stand_in(const char *host)
+{
+	static char buf[REMOTE_PACKET_MAX];
+	int fd = open("starts", O_WRONLY | O_CREAT | O_APPEND, 0600), message;
+	ssize_t n;
+
+	(void)!write(fd, host, strlen(host));
+	(void)!write(fd, "\n", 1);
+	if (strcmp(host, "gone.x") == 0)        /* as if idle for long */
+		return 0;
+	while ((n = sock_recv_fd(0, buf, sizeof buf, &message)) > 0) {
+		struct remote_command c;
+		struct str s = {0};
+		char text[64];
+
+		if (remote_parse_command(buf, (size_t)n, &c) < 0)
+			return 99;
+		n = read(message, text, sizeof text);
+		(void)close(message);
+		if (strcmp(host, "dies.x") == 0)
+			return 0;
+		if (strcmp(host, "killed.x") == 0)
+			(void)raise(SIGKILL);
+		if (strcmp(host, "mixed.x") == 0)
+			str_catb(&s, "r\0hno\n\0sbusy\n\0Kyes\n", 19);
+		else if (strcmp(host, "garbage.x") == 0)
+			str_cats(&s, "what a nice day");
+		else if (strcmp(host, "few.x") == 0)
+			str_catb(&s, "r\0Kyes\n", 7);
+		else if (strcmp(host, "down.x") == 0)
+			str_cats(&s, "Zno route\n");
+		else
+			for (size_t i = 0; i < c.n; i++)
+				str_catb(&s, "r", 2);
+		if (s.len == 2 * c.n)
+			str_catf(&s, "K%s|%s|%s|%s|%zu|%.*s", c.sender,
+			    c.params, c.rcpt[0].addr, c.rcpt[0].params, c.n,
+			    (int)n, text);
+		str_catc(&s, '\0');
+		if (strcmp(host, "notes.x") == 0)
+			str_catb(&s, "+dsn=relayed tls=1.3\0+second=1", 31);
+		if (strcmp(host, "huge.x") == 0)
+			while (s.len < REMOTE_PACKET_MAX + 1)
+				str_catc(&s, 'x');
+		(void)!sock_send_fd(0, s.s, s.len, -1);
+		str_free(&s);
+		if (strcmp(host, "once.x") == 0) {
+			(void)usleep(20000);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static void
+give(struct fixture *f, unsigned delnum, const char *rcpt, bool more)
+{
+	struct str s = {0};
+
+	spawn_cat_command(&s, 2, delnum, "7/30", "from@x", rcpt);
+	spawn_cat_options(&s, more, "RET=HDRS", "NOTIFY=DELAY");
+	assert_int_equal(fd_write_all(f->commands, s.s, s.len), 0);
+	str_free(&s);
+}
+
+/* How often a worker was started. */
+static unsigned
+starts(const struct fixture *f)
+{
+	char path[128], buf[512];
+	unsigned lines = 0;
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof path, "%s/starts", f->dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, buf, sizeof buf);
+	for (ssize_t i = 0; i < n; i++)
+		lines += buf[i] == '\n';
+	if (fd >= 0)
+		(void)close(fd);
+	return lines;
+}
+
+static void
+expect(struct fixture *f, unsigned delnum, const char *text)
+{
+	unsigned d;
+	const char *got = answer(f, &d);
+
+	assert_int_equal(d, delnum);
+	if (strncmp(got, text, strlen(text)) != 0)
+		assert_string_equal(got, text);
+}
+
+static void
+test_worker_stays(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, workers, 9);
+	assert_int_equal(hello(&f), 9);
+	assert_int_equal(f.version, 2);
+	for (int i = 0; i < 20; i++) {
+		give(&f, 3, i % 2 ? "a@OK.x" : "a@ok.X", false);
+		expect(&f, 3, i % 2 ?
+		    "Kfrom@x|RET=HDRS|a@OK.x|NOTIFY=DELAY|1|the message\n" :
+		    "Kfrom@x|RET=HDRS|a@ok.X|NOTIFY=DELAY|1|the message\n");
+		assert_string_equal(str_c(&f.rep.notes), "");
+	}
+	assert_int_equal(starts(&f), 1);
+	give(&f, 4, "b@notes.x", false);
+	expect(&f, 4, "Kfrom@x|");
+	assert_string_equal(str_c(&f.rep.notes), "dsn=relayed tls=1.3");
+	assert_int_equal(starts(&f), 2);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void
+test_groups(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, workers, 9);
+	(void)hello(&f);
+	give(&f, 7, "a@mixed.x", true);
+	give(&f, 2, "b@mixed.x", true);
+	give(&f, 5, "c@mixed.x", false);
+	expect(&f, 7, "Kyes\n");
+	expect(&f, 2, "Dno\n");
+	expect(&f, 5, "Zbusy\n");
+	/* A message record alone is for all of them. */
+	give(&f, 1, "a@down.x", true);
+	give(&f, 2, "b@down.x", false);
+	expect(&f, 1, "Zno route\n");
+	expect(&f, 2, "Zno route\n");
+	/* Records for some of them only say nothing about the others. */
+	give(&f, 1, "a@few.x", true);
+	give(&f, 2, "b@few.x", false);
+	expect(&f, 1, "Kyes\n");
+	expect(&f, 2, "Zqmail-remote produced no output");
+	/* What does not belong together does not go together. */
+	give(&f, 1, "a@ok.x", true);
+	give(&f, 2, "b@other.x", false);
+	for (int i = 0; i < 2; i++) {
+		unsigned d;
+
+		assert_non_null(strstr(answer(&f, &d), "|1|the message"));
+	}
+	assert_int_equal(finish(&f), 0);
+}
+
+/* Whatever a worker does, its deliveries are put off, and the next one has
+ * another worker. */
+static void
+test_bad_workers(void **state)
+{
+	static const struct {
+		const char *rcpt, *words;
+	} bad[] = {
+		{"a@dies.x", "Zqmail-remote gave no report: "},
+		{"a@killed.x", "Zqmail-remote gave no report: "},
+		{"a@gone.x", "Zqmail-remote gave no report: "},
+		{"a@garbage.x", "Zqmail-remote produced no output"},
+		{"a@huge.x", "Zqmail-remote gave no report: "},
+	};
+	struct fixture f;
+
+	(void)state;
+	begin(&f, workers, 9);
+	(void)hello(&f);
+	for (size_t i = 0; i < N_OF(bad); i++)
+		for (int again = 0; again < 2; again++) {
+			give(&f, 1, bad[i].rcpt, true);
+			give(&f, 2, bad[i].rcpt, false);
+			expect(&f, 1, bad[i].words);
+			expect(&f, 2, bad[i].words);
+			give(&f, 1, "a@ok.x", false);
+			expect(&f, 1, "Kfrom@x|");
+		}
+	assert_int_equal(finish(&f), 0);
+}
+
+/* A worker that ends while it is idle may be sent a command that it never
+ * reads: another one gets it. */
+static void
+test_idle_end(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, workers, 9);
+	(void)hello(&f);
+	for (int i = 0; i < 20; i++) {
+		give(&f, 1, "a@once.x", false);
+		expect(&f, 1, "Kfrom@x|");
+	}
+	assert_int_equal(starts(&f), 20);
+	assert_int_equal(finish(&f), 0);
+}
+
+/* More hosts than there may be workers: idle ones make room. */
+static void
+test_worker_cap(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, workers, 2);
+	assert_int_equal(hello(&f), 2);
+	for (int i = 0; i < 10; i++) {
+		char rcpt[32];
+
+		(void)snprintf(rcpt, sizeof rcpt, "a@h%d.x", i);
+		give(&f, 1, rcpt, false);
+		expect(&f, 1, "Kfrom@x|");
+	}
+	assert_int_equal(starts(&f), 10);
+	assert_int_equal(finish(&f), 0);
+}
+
+/* The commands end within a group: it is not begun. */
+static void
+test_group_broken_off(void **state)
+{
+	struct fixture f;
+	unsigned char c;
+
+	(void)state;
+	begin(&f, workers, 9);
+	(void)hello(&f);
+	give(&f, 1, "a@ok.x", true);
+	(void)close(f.commands);
+	f.commands = -1;
+	expect(&f, 1, "ZUnable to start a delivery: the commands ended");
+	assert_int_equal(read(f.reports, &c, 1), 0);
+	assert_int_equal(starts(&f), 0);
+	assert_int_equal(finish(&f), 0);
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report_every_split),
@@ -533,7 +788,15 @@ main(void)
 		cmocka_unit_test(test_damaged_stream),
 		cmocka_unit_test(test_reader_gone),
 		cmocka_unit_test(test_clear_tcpto),
+		cmocka_unit_test(test_worker_stays),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_bad_workers),
+		cmocka_unit_test(test_idle_end),
+		cmocka_unit_test(test_worker_cap),
+		cmocka_unit_test(test_group_broken_off),
 	};
 
+	if (argc == 3 && strcmp(argv[1], "-w") == 0)
+		return stand_in(argv[2]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
