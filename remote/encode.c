@@ -29,17 +29,6 @@ rest(struct str *out, const unsigned char *s, size_t n)
 }
 
 void
-encode_base64(struct str *out, const char *text, size_t n)
-{
-	const unsigned char *s = (const unsigned char *)text;
-
-	for (; n >= 3; s += 3, n -= 3)
-		three(out, s);
-	if (n > 0)
-		rest(out, s, n);
-}
-
-void
 encode_base64_feed(struct encode *e, struct str *out, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -1,11 +1,9 @@
-/* remote/encode.h - base64 and quoted-printable (2045:6.7, 6.8), in pieces. */
+/* remote/encode.h - base64 and quoted-printable (2045:6.7, 6.8), in pieces and
+ * in lines. */
 #ifndef REMOTE_ENCODE_H
 #define REMOTE_ENCODE_H
 
 #include "lib/str.h"
-
-/* base64 of all of s, no line ends. */
-void encode_base64(struct str *out, const char *s, size_t n);
 
 struct encode {
 	unsigned char left[3];  /* base64: bytes that wait for a third one */
@@ -17,7 +15,8 @@ struct encode {
 void encode_base64_feed(struct encode *, struct str *out, const char *s,
     size_t n);
 void encode_base64_end(struct encode *, struct str *out);
-/* Text, LF ends a line of it; soft_end: the text stops inside of a line. */
+/* Text; LF ends a line of it.  One that stops inside of a line ends in a soft
+ * line end. */
 void encode_qp_feed(struct encode *, struct str *out, const char *s,
     size_t n);
 void encode_qp_end(struct encode *, struct str *out);

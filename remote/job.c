@@ -160,15 +160,15 @@ job_report_log(const struct job *j, struct str *out)
 	struct str code = {0};
 
 	str_catc(out, '+');
-	field(out, "host", &j->host);
+	field(out, "mta", j->host.len > 0 ? &j->host : &j->ip);
 	field(out, "ip", &j->ip);
 	field(out, "tls", &j->tls_version);
 	field(out, "cipher", &j->tls_cipher);
 	if (j->code != 0)
 		str_catu(&code, j->code);
 	field(out, "code", &code);
-	if (j->dsn)
-		str_cats(out, out->s[out->len - 1] == '+' ? "dsn=1" : " dsn=1");
+	str_copys(&code, j->dsn ? "relayed" : "");
+	field(out, "dsn", &code);
 	str_catc(out, '\0');
 	str_free(&code);
 }

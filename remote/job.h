@@ -57,7 +57,8 @@ void job_event(struct job *, enum job_state, const struct str *text,
  * D with text and NUL.  Recipient records are left out when no host was asked
  * and the message record says it all. */
 void job_report(const struct job *, struct str *out);
-/* Appends "+key=value ..." and NUL. */
+/* Appends "+key=value ..." and NUL: mta ip tls cipher code, and dsn=relayed
+ * when wishes about reports were passed on. */
 void job_report_log(const struct job *, struct str *out);
 
 #endif

@@ -1,9 +1,9 @@
 /* remote/smtp.c - the beginning and the end of a session; see smtp.h. */
 #include "remote/smtp.h"
 
+#include "lib/base64.h"
 #include "lib/io.h"
 #include "lib/tai.h"
-#include "remote/encode.h"
 
 #include <errno.h>
 #include <string.h>
@@ -240,17 +240,17 @@ log_in(struct smtp *s, const struct smtp_peer *p)
 		str_catc(&raw, '\0');
 		str_catb(&raw, p->password, plen);
 		str_cats(&line, "AUTH PLAIN ");
-		encode_base64(&line, raw.s, raw.len);
+		base64_encode(&line, raw.s, raw.len);
 		got = smtp_ask(s, str_c(&line), "asked to log us in");
 	} else if (s->can.auth_login) {
 		got = smtp_ask(s, "AUTH LOGIN", "asked to log us in");
 		if (got && s->reply.code == 334) {
-			encode_base64(&line, p->user, ulen);
+			base64_encode(&line, p->user, ulen);
 			got = smtp_ask(s, str_c(&line), "given our user name");
 		}
 		if (got && s->reply.code == 334) {
 			str_clear(&line);
-			encode_base64(&line, p->password, plen);
+			base64_encode(&line, p->password, plen);
 			got = smtp_ask(s, str_c(&line), "given our password");
 		}
 	} else {

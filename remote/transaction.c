@@ -167,6 +167,15 @@ cat_dsn_rcpt(struct str *out, const char *params)
 	dsn_rcpt_free(&d);
 }
 
+static bool
+has_wishes(const struct tx *t)
+{
+	for (size_t i = 0; i < t->job->n; i++)
+		if (t->taken[i] && t->job->rcpt[i].params[0] != '\0')
+			return true;
+	return t->job->params[0] != '\0';
+}
+
 static void
 put_mail(struct tx *t)
 {
@@ -501,7 +510,7 @@ run_one(struct tx *t)
 	}
 	if (!ordered(t))
 		return SMTP_TEMP;
-	t->job->dsn = s->can.dsn;
+	t->job->dsn = s->can.dsn && has_wishes(t);
 	if (!bdat && !data) {
 		smtp_put(s, "DATA");
 		if (!get_fitting(t, true, "told that the message comes"))

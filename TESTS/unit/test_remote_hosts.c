@@ -388,8 +388,8 @@ test_report_log(void **state)
 	str_copys(&j.ip, "192.0.2.1");
 	str_copys(&j.tls_version, "TLSv1.3 x\n");
 	job_report_log(&j, &out);
-	assert_memory_equal(out.s, "+host=mx.example ip=192.0.2.1 "
-	    "tls=TLSv1.3_x/ code=250 dsn=1", out.len);
+	assert_memory_equal(out.s, "+mta=mx.example ip=192.0.2.1 "
+	    "tls=TLSv1.3_x/ code=250 dsn=relayed", out.len);
 	job_free(&j);
 	j = (struct job){0};
 	str_clear(&out);

@@ -178,8 +178,13 @@ test_base64(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_OF(pairs); i++) {
 		str_clear(&out);
-		encode_base64(&out, pairs[i][0], strlen(pairs[i][0]));
-		assert_string_equal(str_c(&out), pairs[i][1]);
+		encode_base64_feed(&e, &out, pairs[i][0],
+		    strlen(pairs[i][0]));
+		encode_base64_end(&e, &out);
+		assert_int_equal(out.len, strlen(pairs[i][1]) +
+		    (i > 0 ? 1 : 0));
+		assert_memory_equal(str_c(&out), pairs[i][1],
+		    strlen(pairs[i][1]));
 	}
 	str_clear(&out);
 	memset(many, 0, sizeof many);
