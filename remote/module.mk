@@ -20,3 +20,4 @@ remote_message_FUZZ_SRC := remote/crlf.c remote/downgrade.c remote/encode.c \
 	remote/message.c remote/mime.c
 UNIT += qmqpc
 qmqpc_UNIT_SRC := remote/qmqpc.c
+MAN += remote/qmail-remote.8 remote/qmail-tcpto.8 remote/qmail-tcpok.8
