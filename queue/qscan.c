@@ -149,9 +149,16 @@ qscan_count(uint64_t *mess_out, uint64_t *todo_out, struct str *why)
 bool
 qscan_parse_info(const char *bytes, size_t n, struct str *sender_out)
 {
-	if (n < 2 || bytes[0] != 'F' || bytes_chr(bytes, n, '\0') != n - 1)
+	size_t len = bytes_chr(bytes, n, '\0');
+
+	if (n < 2 || bytes[0] != 'F' || len == n || bytes[n - 1] != '\0')
 		return false;
-	str_copyb(sender_out, bytes + 1, n - 2);
+	/* Wishes may follow: qmail-send's matter. */
+	for (size_t i = len + 1; i < n; i += bytes_chr(bytes + i, n - i,
+	    '\0') + 1)
+		if (bytes[i] == '\0' || strchr("MNn", bytes[i]) == NULL)
+			return false;
+	str_copyb(sender_out, bytes + 1, len - 1);
 	return true;
 }
 

@@ -75,8 +75,9 @@ bool qscan_rcpt_next(const struct qscan_msg *, size_t *at,
     struct qscan_rcpt *out);
 void qscan_msg_free(struct qscan_msg *);
 
-/* The two formats of S5, for the checker too.  info: F sender NUL.  A list:
- * {T or D, recipient NUL}; each record goes to rcpts.  False: malformed. */
+/* The two formats of S5, for the checker too.  info: F sender NUL and maybe
+ * wishes (M, N and n records).  A list: {T or D, recipient NUL}; each record
+ * goes to rcpts.  False: malformed. */
 bool qscan_parse_info(const char *bytes, size_t n, struct str *sender_out);
 bool qscan_parse_list(const char *bytes, size_t n, enum qscan_channel,
     struct qscan_msg *out);

@@ -21,5 +21,10 @@ qmail-start_SRC := send/qmail-start.c
 UNIT += send
 send_UNIT_SRC := send/bouncer.c send/config.c send/link.c send/qfile.c \
 	send/schedule.c send/verp.c send/wish.c
+UNIT += wish status
+wish_UNIT_SRC := send/wish.c
+status_UNIT_SRC := send/status.c
+FUZZ += status
+status_FUZZ_SRC := send/status.c
 FUZZ += link
 link_FUZZ_SRC := send/link.c

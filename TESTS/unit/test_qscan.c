@@ -81,6 +81,8 @@ test_info(void **state)
 
 	(void)state;
 	fixture_info(id, "", BYTES("Tb@y\0Dc@y\0"), BYTES("Td@z\0"));
+	fixture_write(qpath_split("info", id).s, BYTES("F\0MRET=HDRS\0"
+	    "Nl0 NOTIFY=NEVER\0nr0 NOTIFY=DELAY\0"));
 	fixture_write(qpath_flat("bounce", id).s, BYTES("<c@y>:\nno\n\n"));
 	fixture_write(qpath_flat("hold", id).s, "", 0);
 	fixture_age(qpath_split("info", id).s, 1, 3000);
@@ -149,6 +151,8 @@ test_bad(void **state)
 		{"info", BYTES("Fa@x")},
 		{"info", BYTES("Ta@x\0")},
 		{"info", BYTES("Fa@x\0Fb@x\0")},
+		{"info", BYTES("Fa@x\0\0")},
+		{"info", BYTES("Fa@x\0MRET=HDRS")},
 		{"local", BYTES("Tb@y")},
 		{"local", BYTES("Fb@y\0")},
 		{"local", BYTES("Tb@y\0\0")},
