@@ -44,6 +44,9 @@ tcpserver_SRC := supervise/tcpserver.c supervise/server.c \
 	supervise/server_opt.c supervise/session.c supervise/peers.c \
 	supervise/srvlimits.c supervise/rules.c supervise/tcpwho.c $(SUP_TOOL)
 tcpserver_LDLIBS := -lcdb
+# The address space that run scripts leave it (softlimit -m 4000000) has no room
+# for shared libraries.
+tcpserver_LDFLAGS := -static-pie
 CMDS += tcprules
 tcprules_SRC := supervise/tcprules.c supervise/rules.c $(SUP_TOOL)
 tcprules_LDLIBS := -lcdb
