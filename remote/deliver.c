@@ -3,6 +3,7 @@
 
 #include "lib/tai.h"
 #include "lib/tcp.h"
+#include "remote/idna.h"
 #include "remote/tcpto.h"
 #include "remote/transaction.h"
 
@@ -359,8 +360,11 @@ deliver(struct smtp *s, const struct remote_config *cfg, const char *host,
     struct job *job)
 {
 	struct run r = {.s = s, .cfg = cfg, .domain = host, .job = job};
-	struct str heard = {0};
+	struct str heard = {0}, ascii = {0};
 
+	/* What cannot be a name is said not to be one by the resolver. */
+	if (idna_cat_domain(&ascii, host, strlen(host)) == 0)
+		r.domain = str_c(&ascii);
 	use_kept(&r, &heard);
 	if (job_pending(job) > 0) {
 		smtp_close(s);
@@ -368,6 +372,7 @@ deliver(struct smtp *s, const struct remote_config *cfg, const char *host,
 		conclude(&r);
 	}
 	str_free(&heard);
+	str_free(&ascii);
 	relay_free(&r.relay);
 	if (r.password.cap > 0)
 		explicit_bzero(r.password.s, r.password.cap);

@@ -1,6 +1,6 @@
 PROGS += qmail-remote qmail-tcpto qmail-tcpok
 REMOTE_COMMON := remote/config.c remote/crlf.c remote/deliver.c \
-	remote/downgrade.c remote/ehlo.c remote/encode.c remote/job.c \
+	remote/downgrade.c remote/ehlo.c remote/encode.c remote/idna.c remote/job.c \
 	remote/message.c remote/mime.c remote/mxlist.c remote/reply.c \
 	remote/routes.c remote/smtp.c remote/tcpto.c remote/tlspolicy.c \
 	remote/transaction.c remote/wire.c remote/worker.c

@@ -2,7 +2,7 @@
  *
  *	domain:relay[:port] [option]...
  *
- * domain: a domain, a domain in square brackets, .suffix, or nothing (all
+ * domain: a domain (in ASCII), a domain in square brackets, .suffix, or nothing (all
  * others).  The longest match counts; of equal ones the last.  relay: a name
  * (its addresses, no MX), an address, an address in square brackets, or
  * nothing: what the name servers say.  Options:

@@ -16,6 +16,7 @@
 #include "mail/dsn.h"
 #include "mail/quote.h"
 #include "remote/downgrade.h"
+#include "remote/idna.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -39,10 +40,33 @@ struct tx {
 static bool
 is_ascii(const char *s)
 {
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s > 127)
-			return false;
-	return true;
+	return idna_is_ascii(s, strlen(s));
+}
+
+/* Can the address be told to this peer, at worst with its domain in ASCII? */
+static bool
+can_tell(const struct tx *t, const char *addr)
+{
+	struct str text = {0};
+	bool ok = is_ascii(addr) || t->s->can.smtputf8 ||
+	    idna_cat_addr(&text, addr);
+
+	str_free(&text);
+	return ok;
+}
+
+static void
+cat_path(const struct tx *t, struct str *out, const char *addr)
+{
+	struct str text = {0};
+
+	if (!t->s->can.smtputf8 && !is_ascii(addr) &&
+	    idna_cat_addr(&text, addr))
+		addr = str_c(&text);
+	str_catc(out, '<');
+	quote_cat_addr(out, addr, strlen(addr));
+	str_catc(out, '>');
+	str_free(&text);
 }
 
 /* What the peer lacks for this message.  SMTP_OK when nothing. */
@@ -55,13 +79,15 @@ check_offer(struct tx *t)
 	struct str text = {0};
 
 	t->size = m->wire_size;
-	t->utf8 = !is_ascii(t->job->sender) ||
-	    (m->header_eightbit && m->header_utf8);
+	t->utf8 = m->header_eightbit && m->header_utf8;
 	if (t->utf8 && !can->smtputf8) {
-		smtp_say(t->s, is_ascii(t->job->sender) ?
-		    "does not take UTF-8 in a header (SMTPUTF8). (#5.6.7)" :
-		    "does not take addresses in UTF-8 (SMTPUTF8). (#5.6.7)",
-		    false);
+		smtp_say(t->s, "does not take UTF-8 in a header (SMTPUTF8). "
+		    "(#5.6.7)", false);
+		return SMTP_PERM;
+	}
+	if (!can_tell(t, t->job->sender)) {
+		smtp_say(t->s, "does not take addresses in UTF-8 (SMTPUTF8). "
+		    "(#5.6.7)", false);
 		return SMTP_PERM;
 	}
 	if (m->eightbit && !can->eightbitmime) {
@@ -100,7 +126,7 @@ is_sendable(struct tx *t, struct job_rcpt *r)
 
 	if (!quote_safe(r->addr, strlen(r->addr)))
 		str_cats(&text, "The address has a line end in it. (#5.1.3)\n");
-	else if (!is_ascii(r->addr) && !t->s->can.smtputf8)
+	else if (!can_tell(t, r->addr))
 		str_catf(&text, "%s does not take addresses in UTF-8 "
 		    "(SMTPUTF8). (#5.6.7)\n", str_c(&t->s->ip));
 	if (text.len == 0)
@@ -180,22 +206,21 @@ static void
 put_mail(struct tx *t)
 {
 	const struct ehlo *can = &t->s->can;
-	bool utf8 = t->utf8;
+	bool utf8 = t->utf8 || !is_ascii(t->job->sender);
 	struct str line = {0};
 
 	for (size_t i = 0; i < t->job->n; i++)
 		utf8 = utf8 || (t->mine[i] &&
 		    !is_ascii(t->job->rcpt[i].addr));
-	str_cats(&line, "MAIL FROM:<");
-	quote_cat_addr(&line, t->job->sender, strlen(t->job->sender));
-	str_catc(&line, '>');
+	str_cats(&line, "MAIL FROM:");
+	cat_path(t, &line, t->job->sender);
 	if (can->size) {
 		str_cats(&line, " SIZE=");
 		str_catu(&line, t->size);
 	}
 	if (t->job->message->eightbit && !t->downgraded)
 		str_cats(&line, " BODY=8BITMIME");
-	if (utf8)
+	if (utf8 && can->smtputf8)
 		str_cats(&line, " SMTPUTF8");
 	if (can->dsn)
 		cat_dsn_message(&line, t->job->params);
@@ -208,9 +233,8 @@ put_rcpt(struct tx *t, const struct job_rcpt *r)
 {
 	struct str line = {0};
 
-	str_cats(&line, "RCPT TO:<");
-	quote_cat_addr(&line, r->addr, strlen(r->addr));
-	str_catc(&line, '>');
+	str_cats(&line, "RCPT TO:");
+	cat_path(t, &line, r->addr);
 	if (t->s->can.dsn)
 		cat_dsn_rcpt(&line, r->params);
 	smtp_put(t->s, str_c(&line));

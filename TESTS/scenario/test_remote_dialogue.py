@@ -443,6 +443,12 @@ def test_utf8_addresses_and_headers(lab):
     report = lab.to(Peer(EHLO=plain), rcpts=["g\u00fc@far.example",
                                              "a@far.example"])
     assert letters(report) == "hrK" and "(#5.6.7)" in report[0][1]
+    # A domain alone can be said in ASCII.
+    peer = Peer(EHLO=plain)
+    assert letters(lab.to(peer, sender="m@\u00fc.example",
+                          rcpts="g@b\u00fccher.example")) == "rK"
+    assert peer.seen[1:3] == ["MAIL FROM:<m@xn--tda.example>",
+                              "RCPT TO:<g@xn--bcher-kva.example>"]
     text = "Subject: \u00fc\n\nx\n"
     report = lab.to(Peer(EHLO=plain), text)
     assert letters(report) == "D" and "(#5.6.7)" in report[0][1]

@@ -161,10 +161,19 @@ def test_address_literals(lab):
 
 
 @pytest.mark.parametrize("name", ["", ".", "a..b", "x" * 64 + ".example",
-                                  "a b.example", "-", "\u00fc.example"])
+                                  "a b.example", "-", "\u00fc.example",
+                                  "\u00fc" * 60])
 def test_names_that_are_none(lab, name):
     report = lab.send(host=name, rcpts=f"r@{name}")
     assert letters(report) == "D"
+
+
+def test_domain_in_utf8(lab):
+    mx(lab, (10, "mx0.example"), domain="xn--bcher-kva.example")
+    peer = host(lab, 0, Peer())
+    assert letters(lab.send(host="b\u00fccher.example",
+                            rcpts="r@b\u00fccher.example")) == "rK"
+    assert "RCPT TO:<r@b\u00fccher.example>" in peer.commands()
 
 
 def test_records_of_odd_sizes(lab):

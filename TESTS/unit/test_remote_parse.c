@@ -3,6 +3,7 @@
 #include "TESTS/unit/unit.h"
 
 #include "remote/ehlo.h"
+#include "remote/idna.h"
 #include "remote/mime.h"
 #include "remote/reply.h"
 #include "remote/routes.h"
@@ -281,6 +282,46 @@ test_mime(void **state)
 	mime_free(&m);
 }
 
+/* 3492:7.1 (A, C, I, L; L ends in a hyphen there only in upper case) and
+ * names in use. */
+static void
+test_idna(void **state)
+{
+	static const struct { const char *utf8, *want; } names[] = {
+		{"plain.Example", "plain.Example"}, {"", ""}, {".", "."},
+		{"a..b", "a..b"},
+		{"\xc3\xbc.example", "xn--tda.example"},
+		{"m\xc3\xbcnchen.example", "xn--mnchen-3ya.example"},
+		{"B\xc3\xbc" "cher.example", "xn--bcher-kva.example"},
+		{"\xe2\x98\x83.net", "xn--n3h.net"},
+		{"\xe4\xbb\x96\xe4\xbb\xac\xe4\xb8\xba\xe4\xbb\x80\xe4\xb9\x88\xe4"
+		    "\xb8\x8d\xe8\xaf\xb4\xe4\xb8\xad\xe6\x96\x87",
+		    "xn--ihqwcrb4cv8a8dqg056pqjye"},
+		{"\xf0\x9f\x92\xa9.la", "xn--ls8h.la"},
+		{"\xff.example", NULL}, {"\xc0\xaf", NULL},
+	};
+	struct str out = {0}, longer = {0};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(names); i++) {
+		int r = idna_cat_domain(&out, names[i].utf8,
+		    strlen(names[i].utf8));
+
+		assert_int_equal(r, names[i].want != NULL ? 0 : -1);
+		assert_string_equal(str_c(&out), r == 0 ? names[i].want : "");
+		str_clear(&out);
+	}
+	for (size_t i = 0; i < 64; i++)
+		str_cats(&longer, i % 2 ? "\xf0\x9f\x92\xa9" : "\xc3\xbc");
+	assert_int_equal(idna_cat_domain(&out, longer.s, longer.len), -1);
+	assert_true(idna_cat_addr(&out, "a@\xc3\xbc.example"));
+	assert_string_equal(str_c(&out), "a@xn--tda.example");
+	assert_false(idna_cat_addr(&out, "\xc3\xbc@x.example"));
+	assert_false(idna_cat_addr(&out, "a@\xff"));
+	str_free(&out);
+	str_free(&longer);
+}
+
 static void
 test_tlsa(void **state)
 {
@@ -318,6 +359,7 @@ main(void)
 		cmocka_unit_test(test_ehlo),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_mime),
+		cmocka_unit_test(test_idna),
 		cmocka_unit_test(test_tlsa),
 	};
 
