@@ -9,6 +9,10 @@ import pytest
 from host import Host, HostError, SRC
 
 HOME = "/var/qmail"
+# What --enable links, in its order, and what an administrator may link.
+SERVICES = ["keyd", "tlsd", "qmail-queued", "qmail-verify", "qmail",
+            "qmail-smtpd"]
+ASKED_FOR = ["qmail-smtps", "qmail-submission"]
 
 
 def tree(h, *paths):
@@ -137,10 +141,12 @@ def test_control_files_say_the_name_of_the_host(installed):
     assert installed.read(f"{HOME}/control/me") == "mx.valija.test\n"
     assert "localhost" in installed.read(
         f"{HOME}/control/locals").splitlines()
+    assert installed.read(f"{HOME}/control/rcpthosts") == \
+        installed.read(f"{HOME}/control/locals")
 
 
 def test_service_directories(installed):
-    for name in ("qmail", "qmail-queued"):
+    for name in SERVICES + ASKED_FOR:
         d = f"{HOME}/supervise/{name}"
         for script in ("run", "log/run"):
             assert installed.stat(f"{d}/{script}").st_mode & 0o777 == 0o755
@@ -151,6 +157,8 @@ def test_service_directories(installed):
             re.search(r"NUMLOG=\d+", log)
         assert installed.run(["stat", "-c", "%U",
                               f"/var/log/qmail/{name}"]).stdout == "qmaill\n"
+    assert set(installed.listdir(f"{HOME}/supervise")) == \
+        set(SERVICES + ASKED_FOR)
     assert "qmail-start ./Maildir/" in installed.read(f"{HOME}/rc")
 
 
@@ -178,12 +186,14 @@ def test_setup_keeps_what_the_administrator_wrote(installed):
     h.write(f"{HOME}/alias/.qmail-postmaster", "&me@mine.example\n",
             mode=0o644)
     h.write(f"{HOME}/users/assign", ".\n", mode=0o644)
+    h.write("/etc/tcp.smtp", ":deny\n", mode=0o644)
     h.write(f"{HOME}/queue/mess/5/123456", "kept\n", owner="qmailq")
     h.install(["setup", "check"])
     assert h.read(f"{HOME}/control/locals") == "mine.example\n"
     assert h.read(f"{HOME}/control/me") == "other.example\n"
     assert h.read(f"{HOME}/alias/.qmail-postmaster") == "&me@mine.example\n"
     assert h.read(f"{HOME}/users/assign") == ".\n"
+    assert h.read("/etc/tcp.smtp") == ":deny\n"
     assert h.read(f"{HOME}/queue/mess/5/123456") == "kept\n"
 
 
@@ -223,6 +233,14 @@ def deliver_one(h):
     h.run(["/var/qmail/bin/qmail-inject", "ana"], input="\nhello\n",
           user="ana")
     h.wait(lambda: h.listdir("/home/ana/Maildir/new"), "the message")
+
+
+def test_enable_links_what_needs_no_settings(installed):
+    h = installed
+    for _ in range(2):
+        h.install(["enable"])
+        assert h.listdir("/service") == sorted(SERVICES)
+    h.run("rm /service/*")
 
 
 def test_svscanboot_from_a_shell():
@@ -271,10 +289,10 @@ def test_term_stops_services_in_order(own_site):
     assert site.h.kill("svscan", signal.SIGTERM) == 1
     site.h.wait(lambda: not site.h.running("svscan"), "svscan to end")
     for comm in ("supervise", "qmail-send", "qmail-lspawn", "qmail-queued",
-                 "multilog"):
+                 "qmail-verify", "tcpserver", "tlsd", "keyd", "multilog"):
         assert not site.h.running(comm), comm
     assert site.log().rstrip("\n").endswith("status: exiting")
     # the loggers ended properly: current is marked as complete
-    for service in ("qmail", "qmail-queued"):
+    for service in SERVICES + ASKED_FOR:
         mode = site.h.stat(f"/var/log/qmail/{service}/current").st_mode
         assert mode & 0o100, service
