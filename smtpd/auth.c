@@ -19,6 +19,25 @@ wipe(struct str *s)
 	str_free(s);
 }
 
+/* What was read of the client's lines holds no secret any more.  Growing
+ * strings leave copies behind, so those that take secrets are made large
+ * enough before. */
+static void
+wipe_line(struct smtpd *s)
+{
+	explicit_bzero(s->io->rbuf, s->io->rpos);
+	if (s->line.cap > 0)
+		explicit_bzero(s->line.s, s->line.cap);
+	str_clear(&s->line);
+}
+
+static int
+decode(struct str *out, const char *code, size_t n)
+{
+	str_reserve(out, n);
+	return base64_decode(out, code, n);
+}
+
 static void
 log_auth(const struct smtpd *s, const char *event, const struct str *user)
 {
@@ -43,7 +62,7 @@ ask(struct smtpd *s, const char *challenge, struct str *out)
 	case WIRE_OK:
 		if (str_eqs(&s->line, "*"))
 			wire_refuse(s, NULL, "501 5.7.0 as you like");
-		else if (base64_decode(out, str_c(&s->line), s->line.len) < 0)
+		else if (decode(out, str_c(&s->line), s->line.len) < 0)
 			wire_refuse(s, NULL, "501 5.5.2 that is no base64");
 		else
 			r = 0;
@@ -55,9 +74,7 @@ ask(struct smtpd *s, const char *challenge, struct str *out)
 	case WIRE_GONE:
 		break;
 	}
-	if (s->line.cap > 0)
-		explicit_bzero(s->line.s, s->line.cap);
-	str_clear(&s->line);
+	wipe_line(s);
 	return r;
 }
 
@@ -67,7 +84,7 @@ initial(struct smtpd *s, const char *arg, struct str *out)
 {
 	if (strcmp(arg, "=") == 0)
 		return 0;
-	if (base64_decode(out, arg, strlen(arg)) == 0)
+	if (decode(out, arg, strlen(arg)) == 0)
 		return 0;
 	wire_refuse(s, NULL, "501 5.5.2 that is no base64");
 	return -1;
@@ -197,7 +214,5 @@ auth_auth(struct smtpd *s, const char *arg)
 		check(s, &x);
 	wipe(&x.user);
 	wipe(&x.pass);
-	if (s->line.cap > 0)
-		explicit_bzero(s->line.s, s->line.cap);
-	str_clear(&s->line);
+	wipe_line(s);
 }

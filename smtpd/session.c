@@ -431,6 +431,7 @@ smtpd_session(struct io *io, const struct smtpd_config *cfg,
 	    .reason = "lost", .begun = clock_mono_ms()};
 
 	copy_peer(&s.peer, &cfg->peer);
+	str_reserve(&s.line, SMTPD_LINE);       /* see auth.c */
 	if (cfg->inside_tls)
 		tlsfacts_getenv(&s.tls);
 	if (!cfg->proxy || xclient_proxy(&s) == 0) {
