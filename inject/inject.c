@@ -474,8 +474,13 @@ queue_message(struct inject *in, struct header *h)
 	if (st != INJECT_OK)
 		qsubmit_fail(&q, QX_READ);
 	qsubmit_from(&q, str_c(&in->sender));
-	for (i = 0; i < in->rcpts.n; i++, s += strlen(s) + 1)
+	if (in->cfg->params != NULL)
+		qsubmit_params(&q, in->cfg->params);
+	for (i = 0; i < in->rcpts.n; i++, s += strlen(s) + 1) {
 		qsubmit_to(&q, s);
+		if (in->cfg->rcpt_params != NULL)
+			qsubmit_rcpt_params(&q, in->cfg->rcpt_params);
+	}
 	in->qp = qsubmit_qp(&q);
 	code = qsubmit_close(&q, &text);
 	if (st == INJECT_OK && code != 0) {

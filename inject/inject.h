@@ -54,6 +54,9 @@ struct inject_config {
 	bool delete_id;         /* i */
 	bool verp_rcpt;         /* r */
 	bool verp_message;      /* m */
+	/* Wishes about reports (mail/dsn.h), of the message and of every
+	 * recipient; borrowed, NULL: none. */
+	const char *params, *rcpt_params;
 	/* Borrowed; NULL is not known. */
 	const char *user, *host, *suser, *shost, *name, *lists_file;
 	int64_t now;            /* seconds since 1970 */

@@ -1,11 +1,12 @@
 /* inject/smopts.h - the command line of sendmail: one table of its options.
  *
- * Options and recipients may be mixed; "--" ends the options.  Nothing is
- * copied: all pointers are into argv. */
+ * Options and recipients may be mixed; "--" ends the options.  Pointers are
+ * into argv. */
 #ifndef INJECT_SMOPTS_H
 #define INJECT_SMOPTS_H
 
 #include "lib/str.h"
+#include "mail/dsn.h"
 
 #include <stdbool.h>
 
@@ -28,6 +29,8 @@ struct smopts {
 	const char *sender;     /* -f, -r; NULL: not given */
 	const char *name;       /* -F */
 	const char *q_id, *q_rcpt, *q_sender;   /* -qI, -qR, -qS */
+	struct dsn_message dsn; /* -R, -V; owned */
+	struct dsn_rcpt notify; /* -N, of every recipient; owned */
 	const char **rcpts;     /* array owned; strings of argv */
 	size_t nrcpts;
 };

@@ -114,6 +114,7 @@ run_mail(const struct smopts *o, struct str *why)
 	struct inject_config cfg;
 	struct inject in;
 	struct str account = {0}, user = {0}, sender = {0};
+	struct str params = {0}, rcpt_params = {0};
 	struct io message;
 	enum inject_status st = INJECT_OK;
 	struct str said = {0};
@@ -122,6 +123,10 @@ run_mail(const struct smopts *o, struct str *why)
 	inject_config_env(&cfg);
 	cfg.mode = o->from_header ? INJECT_BOTH : INJECT_ARGS;
 	cfg.dot_ends = !o->dots_pass;
+	dsn_message_cat(&params, &o->dsn);
+	dsn_rcpt_cat(&rcpt_params, &o->notify);
+	cfg.params = str_c(&params);
+	cfg.rcpt_params = str_c(&rcpt_params);
 	if (o->name != NULL)
 		cfg.name = o->name;
 	if (o->sender != NULL) {
@@ -150,6 +155,8 @@ run_mail(const struct smopts *o, struct str *why)
 	(void)!fd_write_all(STDOUT_FILENO, str_c(&said), said.len);
 	str_free(&said);
 	inject_free(&in);
+	str_free(&params);
+	str_free(&rcpt_params);
 	str_free(&account);
 	str_free(&user);
 	str_free(&sender);

@@ -54,6 +54,14 @@ describe(struct str *out, const struct smopts *o)
 		str_catf(out, " S=%s", o->q_sender);
 	for (size_t i = 0; i < o->nrcpts; i++)
 		str_catf(out, " <%s>", o->rcpts[i]);
+	if (o->dsn.ret != DSN_RET_NONE || o->dsn.envid.len > 0) {
+		str_catc(out, ' ');
+		dsn_message_cat(out, &o->dsn);
+	}
+	if (o->notify.notify != 0) {
+		str_catc(out, ' ');
+		dsn_rcpt_cat(out, &o->notify);
+	}
 }
 
 static const struct {
@@ -64,7 +72,7 @@ static const struct {
 	    "mail i F=CronDaemon <joe>"},
 	{"sendmail -FAnacron -odi joe", "mail  F=Anacron <joe>"},
 	{"sendmail -oem -oi -B8BITMIME -f a@b -N failure,delay -R hdrs -- c d",
-	    "mail i f=a@b <c> <d>"},
+	    "mail i f=a@b <c> <d> RET=HDRS NOTIFY=FAILURE,DELAY"},
 	{"sendmail -oem -t -oi", "mail ti"},
 	{"/usr/lib/sendmail -bs -odb -oem", "smtp "},
 	{"sendmail -t -i -fa@b", "mail ti f=a@b"},
@@ -85,8 +93,13 @@ static const struct {
 	    "mail  <joe>"},
 	{"sendmail -h 5 -h5 -L tag -A m -Am -Ac -O a=b -Oa=b -C /x joe",
 	    "mail  <joe>"},
-	{"sendmail -V id -Vid -N never -Nsuccess -R full -RHDRS joe",
-	    "mail  <joe>"},
+	/* wishes about reports: the last of each counts */
+	{"sendmail -V id -Vid2 -N never -Nsuccess -R full -RHDRS joe",
+	    "mail  <joe> RET=HDRS ENVID=id2 NOTIFY=SUCCESS"},
+	{"sendmail -V a+2Bb joe", "mail  <joe> ENVID=a+2Bb"},
+	{"sendmail -V a=b joe", "mail  <joe> ENVID=a+3Db"},
+	{"sendmail -V a+b joe", "mail  <joe> ENVID=a+2Bb"},
+	{"sendmail -N NEVER joe", "mail  <joe> NOTIFY=NEVER"},
 	{"sendmail -oQ/x -oMrX -o i -odq joe", "mail i <joe>"},
 	{"sendmail -v -ov joe", "mail v <joe>"},
 	/* modes */
@@ -124,6 +137,8 @@ static const struct {
 	{"sendmail -N success,never", NULL},
 	{"sendmail -N _", NULL},
 	{"sendmail -R some", NULL},
+	{"sendmail -V _ joe", NULL},
+	{"sendmail -V a\x01 joe", NULL},
 	{"sendmail -h x", NULL},
 	{"sendmail -h 5x", NULL},
 	{"sendmail -qI", NULL},
