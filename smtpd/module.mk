@@ -27,3 +27,15 @@ qmail-qmqpd_LDLIBS := -lcdb
 UNIT += nsd
 nsd_UNIT_SRC := smtpd/qmqpd.c smtpd/qmtpd.c $(NSD_COMMON)
 nsd_UNIT_LDLIBS := -lcdb
+
+SMTPD_FAKE := $(SMTPD_COMMON) TESTS/unit/smtpd_fake.c
+SMTPD_WRAP := -lcdb -Wl,--wrap=qsubmit_open,--wrap=qsubmit_put \
+	-Wl,--wrap=qsubmit_from,--wrap=qsubmit_to,--wrap=qsubmit_params \
+	-Wl,--wrap=qsubmit_rcpt_params,--wrap=qsubmit_close \
+	-Wl,--wrap=qsubmit_fail,--wrap=verify_ask,--wrap=checker_ask \
+	-Wl,--wrap=log_info
+FUZZ += smtp_command smtp_data
+smtp_command_FUZZ_SRC := $(SMTPD_FAKE)
+smtp_command_FUZZ_LDLIBS := $(SMTPD_WRAP)
+smtp_data_FUZZ_SRC := $(SMTPD_FAKE)
+smtp_data_FUZZ_LDLIBS := $(SMTPD_WRAP)
