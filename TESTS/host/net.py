@@ -5,14 +5,15 @@ Everything is private to the test: a bridge in the network namespace of the
 name server's host, and a veth from it to each host.  Host number K has
 10.7.0.K and fd07::K (the same digits).  The name server is Debian's nsd and
 answers for the whole tree from one zone, the root: the records of all hosts
-(A, AAAA and PTR) and those that the test adds.  It ends with the hosts.
+(A, AAAA and PTR; the names v4.HOST and v6.HOST have one of them) and those
+that the test adds.  It ends with the hosts.
 
-    with Net("a.example. MX 10 mx.a.example.\\n") as net:
+    with Net() as net:
         a = net.host("mx.a.example")        # a Host with .ip4 and .ip6
         a.install()
+        net.mail_domain("a.example", a)
         p = net.postfix("mx.p.example", "p.example")
         p.add_user("bob")
-        net.add("p.example. MX 10 mx.p.example.\\n")
         p.send("ana@a.example", "Subject: x\\n\\nhello\\n", "bob@p.example")
 
 Peers are unpacked from Debian's packages inside their hosts, never installed
@@ -162,6 +163,12 @@ class Net:
         self.records += text if text.endswith("\n") else text + "\n"
         self.dns_start()
 
+    def mail_domain(self, domain, host):
+        """Mail for domain goes to host: v4.DOMAIN by IPv4 alone, v6.DOMAIN
+        by IPv6 alone."""
+        self.add("".join(f"{v}{domain}. MX 10 {v}{host.name}.\n"
+                         for v in ("", "v4.", "v6.")))
+
     def zone(self):
         lines = ["$ORIGIN .", "$TTL 60",
                  ". SOA ns.net.example. root.net.example. 1 60 60 60 60",
@@ -170,9 +177,9 @@ class Net:
             name = getattr(h, "name", "ns.net.example") + "."
             ipv4, ipv6 = getattr(h, "families", (True, True))
             if ipv4:
-                lines.append(f"{name} A {h.ip4}")
+                lines += [f"{name} A {h.ip4}", f"v4.{name} A {h.ip4}"]
             if ipv6:
-                lines.append(f"{name} AAAA {h.ip6}")
+                lines += [f"{name} AAAA {h.ip6}", f"v6.{name} AAAA {h.ip6}"]
             lines.append(".".join(reversed(h.ip4.split("."))) +
                          f".in-addr.arpa. PTR {name}")
             digits = "fd07" + "0" * 24 + str(h.number).rjust(4, "0")
@@ -272,23 +279,38 @@ class Net:
     def _peer(self, kind, name, domain, options):
         tls = options.pop("tls", True)
         debs(kind.package)
-        peer = kind(self, self.host(name, **options), domain, tls)
-        peer.start()
+        peer = kind(self, self.host(name, **options), domain)
+        self.mail_domain(domain, peer.h)
+        peer.start(tls)
         return peer
 
 
 class Peer:
-    """Another mail system: takes mail for domain into its users' Maildirs,
-    and sends by MX; with tls it offers and uses STARTTLS."""
+    """Another mail system: takes mail for domain, v4.domain and v6.domain
+    into its users' Maildirs, and sends by MX; with tls it offers and uses
+    STARTTLS."""
 
-    def __init__(self, net, host, domain, tls):
-        self.h, self.domain, self.tls = host, domain, tls
+    def __init__(self, net, host, domain):
+        self.h, self.domain = host, domain
+        self.domains = [domain, "v4." + domain, "v6." + domain]
         unpack(host, self.package)
-        if tls:
-            key, cert = net.certificate(host.name, domain)
-            host.write("/etc/ssl/private/mail.key", key, mode=0o600)
-            host.write("/etc/ssl/mail.pem", cert, mode=0o644)
+        key, cert = net.certificate(host.name, "v4." + host.name,
+                                    "v6." + host.name)
+        host.write("/etc/ssl/private/mail.key", key, mode=0o600)
+        host.write("/etc/ssl/mail.pem", cert, mode=0o644)
+
+    def start(self, tls):
+        """Start, or start anew with or without TLS."""
+        self.stop()
+        self.tls = tls
         self.configure()
+        self.run()
+        self.h.wait(self.listening, f"{self.package} to listen", 30)
+
+    def stop(self):
+        self.h.run(["pkill", "-KILL", "-x", self.process], check=False)
+        self.h.wait(lambda: not self.h.running(self.process) and
+                    not self.listening(), f"{self.package} to end", 30)
 
     def add_user(self, name):
         self.h.add_user(name)
@@ -297,10 +319,6 @@ class Peer:
         out = self.h.run(["ss", "-Hltn", "sport", "=", ":25"]).stdout
         return self.h.ip4 + ":25" in out or "0.0.0.0:25" in out or \
             "*:25" in out
-
-    def start(self):
-        self.run()
-        self.h.wait(self.listening, f"{self.package} to listen", 30)
 
     def send(self, rcpt, text, sender):
         """Submit a message (LF lines) as one of its users would."""
@@ -331,6 +349,7 @@ class Peer:
 
 class Postfix(Peer):
     package = "postfix"
+    process = "master"
     sendmail = "/usr/sbin/sendmail"
     logs = ["/var/log/postfix.log"]
 
@@ -340,7 +359,8 @@ class Postfix(Peer):
                     "/etc/postfix/main.cf"])
         self.h.run(["postconf", "-F", "*/*/chroot = n"])
         self.h.run(["postconf", "-e", f"myhostname={self.h.name}",
-                    f"mydestination={self.domain}, {self.h.name}, localhost",
+                    "mydestination=" + ", ".join([*self.domains, self.h.name,
+                                                  "localhost"]),
                     f"myorigin={self.domain}", "inet_interfaces=all",
                     "inet_protocols=all", "mynetworks=127.0.0.0/8 [::1]/128",
                     "home_mailbox=Maildir/", "mailbox_size_limit=0",
@@ -364,7 +384,7 @@ class Postfix(Peer):
 
 EXIM_CONF = r"""
 primary_hostname = {name}
-domainlist local_domains = {domain} : {name}
+domainlist local_domains = {domains} : {name}
 qualify_domain = {domain}
 local_interfaces = <; 0.0.0.0 ; ::0
 acl_smtp_rcpt = rcpt
@@ -411,6 +431,7 @@ begin retry
 
 class Exim(Peer):
     package = "exim4-daemon-light"
+    process = "exim4"
     sendmail = "/usr/sbin/exim4"
     logs = ["/var/log/exim4/mainlog", "/var/log/exim4/paniclog"]
 
@@ -418,12 +439,11 @@ class Exim(Peer):
         tls = "tls_advertise_hosts = *\ntls_certificate = /etc/ssl/mail.pem" \
             "\ntls_privatekey = /etc/exim4/mail.key" if self.tls else \
             "tls_advertise_hosts ="
-        if self.tls:
-            self.h.run(["install", "-m", "640", "-g", "Debian-exim",
-                        "/etc/ssl/private/mail.key", "/etc/exim4/mail.key"])
+        self.h.run(["install", "-m", "640", "-g", "Debian-exim",
+                    "/etc/ssl/private/mail.key", "/etc/exim4/mail.key"])
         self.h.write("/etc/exim4/exim4.conf", EXIM_CONF.format(
             name=self.h.name, domain=self.domain, tls=tls,
-            avoid="" if self.tls else "hosts_avoid_tls = *"))
+            domains=" : ".join(self.domains), avoid="" if self.tls else "hosts_avoid_tls = *"))
 
     def run(self):
         self.h.run(["exim4", "-bd", "-q4s"])
@@ -435,6 +455,7 @@ class OpenSMTPD(Peer):
     tls="broken", and every handshake fails then; as a client it uses TLS."""
 
     package = "opensmtpd"
+    process = "smtpd"
     sendmail = "/usr/sbin/sendmail"
     logs = ["/var/log/smtpd.log"]
 
@@ -450,7 +471,7 @@ listen on lo
 listen on eth0 {listen} hostname {self.h.name}
 action "local" maildir "~/Maildir" alias <aliases>
 action "out" relay helo {self.h.name}
-match from any for domain {self.domain} action "local"
+match from any for domain {{ {", ".join(self.domains)} }} action "local"
 match from local for local action "local"
 match from local for any action "out"
 """)

@@ -163,7 +163,6 @@ PEERS = {"postfix": "p.example", "exim": "x.example", "opensmtpd":
 
 @pytest.fixture(scope="module")
 def peers(net):
-    net.add("".join(f"{d}. MX 10 mx.{d}.\n" for d in PEERS.values()))
     made = {kind: getattr(net, kind)(f"mx.{d}", d)
             for kind, d in PEERS.items()}
     for p in made.values():
@@ -193,11 +192,31 @@ def test_peers_exchange(peers):
     assert "TLS connection established to mx.x.example" in log
 
 
-def test_peer_without_tls(net):
-    """tls=False: STARTTLS is not offered."""
-    net.add("q.example. MX 10 mx.q.example.\n")
-    p = net.exim("mx.q.example", "q.example", tls=False)
-    out = p.h.run(["python3", "-c", "import smtplib; "
-                   "s = smtplib.SMTP('10.7.0.%d'); s.ehlo(); "
-                   "print(s.esmtp_features)" % p.h.number]).stdout
-    assert "size" in out and "starttls" not in out
+def features(peer):
+    return peer.h.run(["python3", "-c", "import smtplib; "
+                       f"s = smtplib.SMTP('{peer.h.ip4}'); s.ehlo(); "
+                       "print(*s.esmtp_features)"]).stdout.split()
+
+
+@pytest.mark.parametrize("kind", ["postfix", "exim"])
+def test_peers_without_tls(peers, kind):
+    """STARTTLS is offered, or not."""
+    p = peers[kind]
+    assert "starttls" in features(p)
+    p.start(tls=False)
+    assert "size" in features(p) and "starttls" not in features(p)
+
+
+def test_peers_one_family(peers):
+    """v4.DOMAIN and v6.DOMAIN go by the one family."""
+    a, b = peers["exim"], peers["postfix"]
+    for family in ("v4", "v6"):
+        a.send(f"bob@{family}.{b.domain}", f"Subject: by {family}\n\nx\n",
+               f"bob@{a.domain}")
+    mails = b.h.wait(lambda: {f: m for m in b.mails("bob") for f in
+                              ("v4", "v6") if f"Subject: by {f}\n" in m}
+                     .keys() >= {"v4", "v6"} and b.mails("bob"), "the mails")
+    for family, address in (("v4", f"[{a.h.ip4}]"),
+                            ("v6", f"[IPv6:{a.h.ip6}]")):
+        mail, = (m for m in mails if f"Subject: by {family}\n" in m)
+        assert f"({a.h.name} {address})" in mail
