@@ -111,13 +111,13 @@ class Lab:
 
     @contextlib.contextmanager
     def server(self, *args, host="127.0.0.1", port="0", program=None,
-               env=None, fast=True):
+               env=None, fast=True, before=()):
         """A tcpserver on a free port.  fast: -v -H -R -l me."""
         s = Server(self)
         program = [program] if isinstance(program, str) else program
         opts = ["-1v"] + (["-H", "-R", "-lme"] if fast else [])
         log = self.h.open(s.path, "wb")
-        s.p = self.h.popen(["tcpserver", *opts, *args, host, port,
+        s.p = self.h.popen([*before, "tcpserver", *opts, *args, host, port,
                             *(program or ["sh", "-c", SHOW_ENV])],
                            env={"PATH": PATH, **(env or {})},
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -169,6 +169,12 @@ class Server:
     def rss(self):
         with open(f"/proc/{self.outer()}/status") as f:
             return int(re.search(r"VmRSS:\s*(\d+) kB", f.read()).group(1))
+
+    def cpu(self):
+        """Seconds of the processor that it has used."""
+        with open(f"/proc/{self.outer()}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def ask(self, say=b"", **kw):
         """Connect, say something, and read to the end; None when the server
@@ -268,6 +274,14 @@ def test_lines_and_environment(lab):
         "tcpserver: status: 0/40\n")
 
 
+def test_own_name_is_cleaned_for_the_log(lab):
+    name = "a b%c:d\n" + "e" * 100
+    for slow in ([], ["-B", ""]):
+        with lab.server("-l", name, *slow) as s:
+            assert f"TCPLOCALHOST={name}\n" in s.ask()
+            s.wait(r"^tcpserver: ok \d+ a\?b\?c\?d\?e{92}\.\.\.:127")
+
+
 def test_wait_statuses_and_own_variables(lab):
     env = {"TCPREMOTEHOST": "stale", "TCPREMOTEINFO": "stale",
            "TCP6REMOTEIP": "stale", "A": "kept"}
@@ -301,6 +315,7 @@ def test_program_is_searched_in_path(lab):
 
 
 def test_user_group_descriptors(lab):
+    # 3 is of ls itself; 9 was the server's, of whoever started it
     show = ("id -u; id -g; id -G; ls /proc/self/fd | tr '\\n' ' '; "
             "readlink /proc/self/fd/0 /proc/self/fd/1")
     for args, env, ids in (
@@ -308,19 +323,19 @@ def test_user_group_descriptors(lab):
             (["-u", "7791"], {}, "7791\n0\n0\n"),
             (["-g", "2108"], {}, "0\n2108\n2108\n"),
             (["-U"], {"UID": "7791", "GID": "2108"}, "7791\n2108\n2108\n"),
-            ([], {}, None)):
+            ([], {}, "0\n0\n0 4 24\n")):
         for slow in ([], ["-Bx"]):
             with lab.server(*args, *slow, program=["sh", "-c", show],
-                            env=env) as s:
+                            env=env, before=[
+                                "setpriv", "--groups", "0,4,24", "sh", "-c",
+                                'exec "$@" 9</dev/null', "sh"]) as s:
                 out = s.ask()
                 if slow:
                     assert out[0] == "x"
                     out = out[1:]
-                if ids is not None:
-                    assert out.startswith(ids), (args, slow)
+                assert out.startswith(ids), (args, slow)
                 rest = out.split("\n", 3)[3]
                 fds, in_, out_ = rest.split("socket:")
-                # 3 is of ls itself
                 assert fds.split() == ["0", "1", "2", "3"], (args, slow)
                 assert in_.strip() == out_.strip()
 
@@ -754,6 +769,10 @@ def test_limit_of_all(lab):
         late = lab.connect(s.port)              # the kernel takes it
         s.wait("status: 2/2")
         late.sendall(b"hello\n")
+        # it sleeps meanwhile
+        cpu, wall = s.cpu(), time.monotonic()
+        time.sleep(1)
+        assert s.cpu() - cpu < (time.monotonic() - wall) / 2
         a.close()
         assert late.recv(1) == b"+"             # now it is served
         b.close()
