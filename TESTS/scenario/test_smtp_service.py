@@ -1,0 +1,325 @@
+"""SMTP as it is installed: ports 25, 587 and 465 under svscan, with TLS, the
+recipient service and passwords; and each part of it killed."""
+
+import contextlib
+import re
+import signal
+
+import pytest
+
+from conftest import CONTROL, HOME, HOSTNAME, Site
+
+STRANGER = "192.0.2.7"          # an address without RELAYCLIENT
+CHECKPW = """#!/usr/bin/python3
+import os, sys
+user, password, stamp, rest = os.read(3, 600).split(b"\\0", 3)
+if user == b"trouble":
+    sys.exit(111)
+if (user, password) != (b"ana", b"secret"):
+    sys.exit(1)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+# smtplib as a command: prints the code of each step, and the last reply.
+CLIENT = """
+import argparse, smtplib, ssl, sys
+p = argparse.ArgumentParser()
+p.add_argument("--host", default="127.0.0.1")
+p.add_argument("--port", type=int, default=25)
+p.add_argument("--source", default="")
+p.add_argument("--tls", action="store_true")
+p.add_argument("--login")
+p.add_argument("--sender", default="ana@mx.valija.test")
+p.add_argument("rcpt", nargs="*")
+a = p.parse_args()
+context = ssl._create_unverified_context()
+more = {"source_address": (a.source, 0)} if a.source else {}
+def step(name, reply):
+    print(name, reply[0], reply[1].decode().replace("\\n", "|"), flush=True)
+    if reply[0] >= 400 or reply[0] < 0:
+        sys.exit(0)
+try:
+    if a.port == 465:
+        c = smtplib.SMTP_SSL(a.host, 465, timeout=100, context=context,
+                             **more)
+    else:
+        c = smtplib.SMTP(a.host, a.port, timeout=100, **more)
+    step("EHLO", c.ehlo())
+    if a.tls:
+        step("STARTTLS", c.docmd("STARTTLS"))
+        c.sock = context.wrap_socket(c.sock, server_hostname="x")
+        c.file = None
+        step("EHLO", c.ehlo())
+    if a.login:
+        try:
+            step("AUTH", c.login(*a.login.split(":")))
+        except smtplib.SMTPResponseException as e:
+            step("AUTH", (e.smtp_code, e.smtp_error))
+        except smtplib.SMTPNotSupportedError as e:
+            print("AUTH none", e)
+            sys.exit(0)
+    if a.rcpt:
+        step("MAIL", c.mail(a.sender))
+        for r in a.rcpt:
+            step("RCPT", c.rcpt(r))
+        step("DATA", c.data("Subject: by smtp\\r\\n\\r\\nhello\\r\\n"))
+    step("QUIT", c.quit())
+except smtplib.SMTPDataError as e:
+    step("DATA", (e.smtp_code, e.smtp_error))
+except (OSError, smtplib.SMTPException) as e:
+    print("GONE", type(e).__name__, e)
+"""
+
+
+class Served(Site):
+    def __init__(self):
+        super().__init__()
+        h = self.h
+        h.write("/run/client.py", CLIENT, mode=0o644)
+        h.write("/run/checkpw", CHECKPW, mode=0o755)
+        h.run(f"ip addr add {STRANGER}/32 dev lo")
+        h.add_user("ana")
+        h.write(f"{CONTROL}/checkpassword", "/run/checkpw /bin/true\n",
+                mode=0o644)
+        h.run("svc -t /service/qmail-submission /service/qmail-smtps")
+        h.wait(lambda: "certificates=1" in h.log("tlsd"), "TLS")
+        for port in (25, 587, 465):
+            h.wait(lambda p=port: self.speaks(p), f"port {port}")
+
+    def speaks(self, port):
+        return self.smtp("--port", str(port), last=True)[0] != "GONE"
+
+    def smtp(self, *args, last=False):
+        """[(step, code or error, text)], or the last of them."""
+        out = self.h.run(["python3", "/run/client.py", *args],
+                         timeout=200).stdout
+        steps = [tuple((line + "  ").split(" ", 2))
+                 for line in out.splitlines()]
+        return steps[-1] if last else steps
+
+    def good(self, *args):
+        steps = self.smtp(*args)
+        return steps[-1][0] == "QUIT"
+
+    def stranger(self, *args):
+        return self.smtp("--host", STRANGER, "--source", STRANGER, *args,
+                         last=True)
+
+
+@pytest.fixture(scope="module")
+def site():
+    s = Served()
+    yield s
+    s.close()
+
+
+@pytest.fixture
+def undo():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def received(text):
+    """The Received lines, unfolded, the newest first."""
+    head = re.sub(r"\n[ \t]+", " ", text.split("\n\n")[0])
+    return [line for line in head.split("\n") if line.startswith("Received")]
+
+
+def test_port_25_with_starttls(site, user):
+    steps = site.smtp("--tls", "--sender", "a@example.org",
+                      f"{user}@{HOSTNAME}")
+    assert [s[0] for s in steps] == ["EHLO", "STARTTLS", "EHLO", "MAIL",
+                                     "RCPT", "DATA", "QUIT"]
+    assert "STARTTLS" in steps[0][2] and "STARTTLS" not in steps[2][2]
+    assert "AUTH" not in steps[2][2]
+    text = site.mail(user)[0]
+    assert text.endswith("\nSubject: by smtp\n\nhello\n")
+    by = received(text)
+    assert re.match(r"Received: \(qmail \d+ invoked from network\); ", by[0])
+    assert re.match(rf"Received: from \S+ \(.*\[127\.0\.0\.1\]\) by {HOSTNAME} "
+                    r"with ESMTPS \(version=TLSv1\.3 cipher=TLS_\w+ .*\) id "
+                    rf"\d+ for <{user}@{HOSTNAME}>; ", by[1])
+    # its way in the logs
+    log = site.h.log("qmail-smtpd")
+    assert re.search(r"tcpserver: ok \d+ \S+:127\.0\.0\.1:25 ", log)
+    assert re.search(rf"qmail-smtpd: .*{user}@{HOSTNAME}", log)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_both_families(site, user, address):
+    assert site.good("--host", address, f"{user}@{HOSTNAME}")
+    assert address in received(site.mail(user)[0])[1]
+
+
+def test_who_is_refused(site, user):
+    assert site.stranger("--sender", "a@example.org",
+                         f"{user}@{HOSTNAME}")[:2] == ("QUIT", "221")
+    for rcpt, code in ((f"nobody-here@{HOSTNAME}", "550 5.1.1"),
+                       ("x@elsewhere.example", "550 5.7.1")):
+        step, number, text = site.stranger("--sender", "a@example.org", rcpt)
+        assert (step, f"{number} {text}"[:9]) == ("RCPT", code)
+    assert site.stranger(f"postmaster@{HOSTNAME}")[0] == "QUIT"
+    # from the machine itself anything goes
+    assert site.good("x@elsewhere.example")
+    log = site.h.log("qmail-smtpd")
+    assert f"nobody-here@{HOSTNAME}" in log and "no_such_mailbox" in log
+
+
+def test_without_rcpthosts_nothing_is_relayed_or_taken(site, user, undo):
+    old = site.h.read(f"{CONTROL}/rcpthosts")
+    undo.callback(site._control, "rcpthosts", old)
+    site._control("rcpthosts", None)
+    for rcpt in ("x@elsewhere.example", "x@second.example"):
+        assert site.stranger(rcpt)[:2] == ("RCPT", "550")
+    site._control("morercpthosts", "second.example\n")
+    undo.callback(site.h.run, f"rm -f {CONTROL}/morercpthosts*")
+    site.h.run(["qmail-newmrh"])
+    assert site.stranger("x@second.example")[0] == "QUIT"
+    assert site.stranger("x@elsewhere.example")[:2] == ("RCPT", "550")
+
+
+def restart_smtpd(site):
+    old = site.h.running("tcpserver")
+    site.h.run(["svc", "-t", "/service/qmail-smtpd"])
+    site.h.wait(lambda: set(site.h.running("tcpserver")) - set(old) and
+                len(site.h.running("tcpserver")) == len(old),
+                "port 25 again")
+    site.h.wait(lambda: site.speaks(25), "port 25")
+
+
+def test_rules_are_compiled_when_the_service_starts(site, user, undo):
+    rules = site.h.read("/etc/tcp.smtp")
+    undo.callback(restart_smtpd, site)
+    undo.callback(site.h.run, "touch /etc/tcp.smtp; rm /etc/tcp.smtp.cdb")
+    undo.callback(site.h.write, "/etc/tcp.smtp", rules)
+    site.h.run(["touch", "-d", "2020-01-01", "/etc/tcp.smtp.cdb"])
+    site.h.write("/etc/tcp.smtp", f"{STRANGER}:deny\n" + rules)
+    restart_smtpd(site)
+    assert site.stranger(f"{user}@{HOSTNAME}")[0] == "GONE"
+    assert site.good(f"{user}@{HOSTNAME}")
+    # a mistake: the service starts, and the old rules hold
+    site.h.run(["touch", "-d", "2020-01-01", "/etc/tcp.smtp.cdb"])
+    site.h.write("/etc/tcp.smtp", "nonsense:perhaps\n")
+    restart_smtpd(site)
+    assert site.stranger(f"{user}@{HOSTNAME}")[0] == "GONE"
+    assert site.good(f"{user}@{HOSTNAME}")
+    assert "nonsense" in site.h.log("qmail-smtpd")
+
+
+@pytest.mark.parametrize("port", ["587", "465"])
+def test_submission(site, user, port):
+    tls = ["--port", port] + (["--tls"] if port == "587" else [])
+    rcpt = f"{user}@{HOSTNAME}"
+    assert site.good(*tls, "--login", "ana:secret", rcpt, "x@remote.example")
+    with_a = received(site.mail(user)[0])[1]
+    assert " with ESMTPSA (version=TLSv1.3 " in with_a
+    assert "Message-ID: <" in site.mail(user)[0]
+    # password first
+    step, code, text = site.smtp(*tls, rcpt, last=True)
+    assert (step, code, text[:5]) == ("MAIL", "530", "5.7.0")
+    step, code, _ = site.smtp(*tls, "--login", "ana:wrong", rcpt, last=True)
+    assert (step, code) == ("AUTH", "535")
+    step, code, _ = site.smtp(*tls, "--login", "trouble:x", rcpt, last=True)
+    assert (step, code) == ("AUTH", "454")
+    # as somebody else
+    step, code, _ = site.smtp(*tls, "--login", "ana:secret", "--sender",
+                              "postmaster@elsewhere.example", rcpt,
+                              last=True)
+    assert step in ("MAIL", "RCPT") and code[0] == "5"
+    assert "secret" not in site.h.log("qmail-submission") + \
+        site.h.log("qmail-smtps")
+
+
+def test_submission_wants_tls_first(site, user):
+    step, code, text = site.smtp("--port", "587", f"{user}@{HOSTNAME}",
+                                 last=True)
+    assert (step, code, text[:5]) == ("MAIL", "530", "5.7.0")
+    steps = site.smtp("--port", "587", "--login", "ana:secret")
+    assert steps[-1][:2] == ("AUTH", "none")
+
+
+def test_submission_without_a_program_says_so(site, user, undo):
+    def restart():
+        site.h.run("svc -t /service/qmail-submission")
+        site.h.wait(lambda: "0/100" in site.h.log("qmail-submission")[mark:]
+                    and site.speaks(587), "port 587")
+    mark = len(site.h.log("qmail-submission"))
+    undo.callback(restart)
+    undo.callback(site._control, "checkpassword",
+                  site.h.read(f"{CONTROL}/checkpassword"))
+    site._control("checkpassword", None)
+    restart()
+    steps = site.smtp("--port", "587", "--tls", f"{user}@{HOSTNAME}")
+    assert "AUTH" not in steps[2][2]
+    assert steps[-1][:2] == ("MAIL", "530")
+    assert "no checkpassword program" in site.h.log("qmail-submission")[mark:]
+
+
+# What is killed, and what a client may see until it is back: never a refusal.
+KILLED = ["qmail-verify", "qmail-queued", "tlsd", "keyd", "tcpserver",
+          "qmail-send"]
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_killed_services_come_back(site, user, name):
+    h = site.h
+    rcpt = f"{user}@{HOSTNAME}"
+    assert site.good("--tls", rcpt)
+    old = set(h.running(name))
+    assert h.kill(name, signal.SIGKILL) > 0
+    sent = 1
+
+    def again():
+        nonlocal sent
+        step, code, text = site.smtp("--tls", rcpt, last=True)
+        assert code[0] != "5" or step == "STARTTLS", (step, code, text)
+        sent += step == "QUIT"
+        return step == "QUIT"
+    # what is killed is used by the very next client
+    again()
+    h.wait(lambda: h.running(name) and not old & set(h.running(name)), name)
+    h.wait(again, "mail again", step=0.2)
+    assert site.stranger("--sender", "a@example.org",
+                         f"nobody-here@{HOSTNAME}")[:2] == ("RCPT", "550")
+    assert len(site.mail(user, n=sent)) == sent
+
+
+def test_a_directory_that_fails_defers(site, user, undo):
+    h = site.h
+    rcpt = f"{user}@{HOSTNAME}"
+    undo.callback(h.run, "chmod 644 /etc/passwd")
+    h.run("chmod 600 /etc/passwd")
+    for to in (rcpt, f"nobody-here@{HOSTNAME}"):
+        step, code, text = site.stranger(to)
+        assert (step, code, text[:5]) == ("RCPT", "451", "4.3.0")
+    undo.close()
+    assert site.good(rcpt)
+
+
+def test_without_the_recipient_service_mail_waits(site, user, undo):
+    h = site.h
+    undo.callback(h.run, "svc -u /service/qmail-verify")
+    h.run("svc -d /service/qmail-verify")
+    h.wait(lambda: not h.running("qmail-verify"), "its end")
+    step, code, text = site.stranger(f"{user}@{HOSTNAME}")
+    assert (step, code, text[:5]) == ("RCPT", "451", "4.3.0")
+    # postmaster needs nobody to ask
+    assert site.stranger(f"postmaster@{HOSTNAME}")[0] == "QUIT"
+    undo.close()
+    h.wait(lambda: site.good(f"{user}@{HOSTNAME}"), "mail again", step=0.2)
+
+
+def test_nothing_of_it_runs_as_root_but_what_must(site):
+    out = site.h.run("ps -eo user,args").stdout
+    for user, args in re.findall(r"(?m)^(\S+) +(.*)$", out):
+        name = args.split()[0].rsplit("/", 1)[-1]
+        if name in ("tcpserver", "qmail-smtpd"):
+            assert user == "qmaild", args
+        if name == "qmail-verify":
+            assert user == "qmailp", args
+        if name == "keyd":
+            assert user == "keyd", args
+
+
+def test_home_is_as_the_programs_say(site):
+    assert site.h.run([f"{HOME}/bin/valija-check", "--manifest",
+                       f"{HOME}/doc/manifest"], check=False).returncode == 0
