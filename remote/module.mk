@@ -5,6 +5,7 @@ REMOTE_COMMON := remote/config.c remote/crlf.c remote/deliver.c \
 	remote/routes.c remote/smtp.c remote/tcpto.c remote/tlspolicy.c \
 	remote/transaction.c remote/wire.c remote/worker.c
 qmail-remote_SRC := remote/qmail-remote.c $(REMOTE_COMMON)
+qmail-remote_LDFLAGS := -static-pie
 qmail-tcpto_SRC := remote/qmail-tcpto.c remote/tcpto.c
 qmail-tcpok_SRC := remote/qmail-tcpok.c remote/tcpto.c
 PROGS += qmail-qmqpc
@@ -21,3 +22,5 @@ remote_message_FUZZ_SRC := remote/crlf.c remote/downgrade.c remote/encode.c \
 UNIT += qmqpc
 qmqpc_UNIT_SRC := remote/qmqpc.c
 MAN += remote/qmail-remote.8 remote/qmail-tcpto.8 remote/qmail-tcpok.8
+UNIT += remote_session
+remote_session_UNIT_SRC := $(REMOTE_COMMON)

@@ -241,6 +241,18 @@ put_rcpt(struct tx *t, const struct job_rcpt *r)
 	str_free(&line);
 }
 
+/* 5321:4.5.3.1.10: 552 may mean that there are too many recipients; an
+ * enhanced code of something else says that it does not (3463: X.5.3). */
+static bool
+is_final(const struct reply *r)
+{
+	const char *s;
+	size_t n = reply_enhanced(r, &s);
+
+	return r->code / 100 == 5 && (r->code != 552 ||
+	    (n > 0 && !(n == 5 && memcmp(s, "5.5.3", 5) == 0)));
+}
+
 /* The verdict on one recipient. */
 static void
 judge(struct tx *t, size_t i)
@@ -255,15 +267,14 @@ judge(struct tx *t, size_t i)
 		return;
 	}
 	t->job->code = code;
-	if (code / 100 == 5 && code != 552) {
+	if (is_final(&t->s->reply)) {
 		smtp_say(t->s, "does not take mail for this address.", true);
 		job_rcpt_set(r, JOB_FAIL, &t->s->why);
 		return;
 	}
 	smtp_say(t->s, "does not take mail for this address now.", true);
 	job_rcpt_set(r, JOB_RETRY, &t->s->why);
-	/* 5321:4.5.3.1.10; only behind ones that were taken it is a matter of
-	 * how many. */
+	/* Only behind ones that were taken it is a matter of how many. */
 	if ((code == 452 || code == 552) && t->ntaken > 0) {
 		t->asked[i] = false;
 		t->nagain++;

@@ -362,7 +362,8 @@ def test_bare_lf_in_replies_is_understood(lab):
 
 def test_too_many_recipients_at_a_time(lab):
     rcpts = [f"r{i}@far.example" for i in range(5)]
-    for code in ("452 4.5.3 too many", "552 5.5.3 too many"):
+    for code in ("452 4.5.3 too many", "552 5.5.3 too many",
+                 "552 too many"):
         peer = Peer(RCPT=("250 ok", "250 ok", code, code, code,
                           "250 ok", "250 ok", code, "250 ok"))
         report = lab.to(peer, rcpts=rcpts)
@@ -371,6 +372,12 @@ def test_too_many_recipients_at_a_time(lab):
             f"RCPT TO:<{rcpts[i]}>" for i in (0, 1, 2, 3, 4, 2, 3, 4, 4)]
         assert len(peer.messages()) == 3
         assert len(peer.conns) == 1
+
+
+def test_552_for_a_full_mailbox_is_final(lab):
+    peer = Peer(RCPT=("250 ok", "552 5.2.2 mailbox full"))
+    assert letters(lab.to(peer, rcpts=["a@far.example", "b@far.example"])) \
+        == "rhK"
 
 
 def test_452_for_the_first_recipient_is_a_deferral(lab):
