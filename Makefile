@@ -47,6 +47,10 @@ OPT  := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 CPPFLAGS += -D_GNU_SOURCE -DHOME_DIR='"$(HOME_DIR)"' -I.
 CFLAGS   += -std=c17 $(OPT) $(HARD) $(WARN)
+ifneq ($(findstring clang,$(CC)),)
+# -pie does nothing beside a program's own -static-pie.
+LINK += -Wno-unused-command-line-argument
+endif
 LDFLAGS  += $(LINK) -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 
 LIB_SRC :=
