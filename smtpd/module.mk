@@ -34,6 +34,9 @@ SMTPD_WRAP := -lcdb -Wl,--wrap=qsubmit_open,--wrap=qsubmit_put \
 	-Wl,--wrap=qsubmit_rcpt_params,--wrap=qsubmit_close \
 	-Wl,--wrap=qsubmit_fail,--wrap=verify_ask,--wrap=checker_ask \
 	-Wl,--wrap=log_info
+UNIT += smtpd
+smtpd_UNIT_SRC := $(SMTPD_FAKE)
+smtpd_UNIT_LDLIBS := $(SMTPD_WRAP)
 FUZZ += smtp_command smtp_data
 smtp_command_FUZZ_SRC := $(SMTPD_FAKE)
 smtp_command_FUZZ_LDLIBS := $(SMTPD_WRAP)

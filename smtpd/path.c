@@ -217,7 +217,7 @@ enum path_status
 path_parse(const char *s, struct path *out, const char **rest)
 {
 	enum path_status st = PATH_OK;
-	bool angle;
+	bool angle, empty;
 
 	str_clear(&out->addr);
 	out->has_host = out->literal = out->utf8 = false;
@@ -225,12 +225,13 @@ path_parse(const char *s, struct path *out, const char **rest)
 	angle = *s == '<';
 	if (angle)
 		s++;
+	empty = angle && *s == '>';
 	if (angle && *s == '@') {
 		s = skip_route(s);
 		if (s == NULL)
 			return PATH_SYNTAX;
 	}
-	if (!angle || *s != '>')
+	if (!empty)
 		st = take_mailbox(&s, out);
 	if (st != PATH_OK)
 		return st;
