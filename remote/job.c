@@ -78,13 +78,23 @@ letter(enum job_state state, char done, char fail, char defer)
 	return state == JOB_DONE ? done : state == JOB_FAIL ? fail : defer;
 }
 
+/* Letter, text, NUL; at most max bytes, and no half character at a cut. */
 static void
-cat_record(struct str *out, char c, const struct str *text)
+cat_record(struct str *out, size_t max, char c, const struct str *text)
 {
+	size_t n = text->len;
+
+	if (n + 2 > max) {
+		n = max - 3;
+		while (n > 0 && (text->s[n] & 0xc0) == 0x80)
+			n--;
+	}
 	str_catc(out, c);
-	for (size_t i = 0; i < text->len; i++)
+	for (size_t i = 0; i < n; i++)
 		if (text->s[i] != '\0')
 			str_catc(out, text->s[i]);
+	if (n < text->len)
+		str_catc(out, '\n');
 	str_catc(out, '\0');
 }
 
@@ -106,7 +116,7 @@ words(const struct job *j, const struct job_rcpt *r)
 }
 
 void
-job_report(const struct job *j, struct str *out)
+job_report(const struct job *j, size_t max, struct str *out)
 {
 	const struct job_rcpt *done = first_in(j, JOB_DONE);
 	bool by_event = false, all = true;
@@ -136,12 +146,12 @@ job_report(const struct job *j, struct str *out)
 
 		if (r->state == JOB_DONE ||
 		    (done == NULL && r->event != 0))
-			cat_record(out, 'r', &(struct str){0});
+			cat_record(out, max, 'r', &(struct str){0});
 		else
-			cat_record(out, letter(r->state, 'r', 'h', 's'),
+			cat_record(out, max, letter(r->state, 'r', 'h', 's'),
 			    words(j, r));
 	}
-	cat_record(out, message, &last);
+	cat_record(out, max, message, &last);
 	str_free(&last);
 }
 

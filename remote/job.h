@@ -55,8 +55,8 @@ void job_event(struct job *, enum job_state, const struct str *text,
 
 /* Appends the report: per recipient r, h or s with text and NUL, then K, Z or
  * D with text and NUL.  Recipient records are left out when no host was asked
- * and the message record says it all. */
-void job_report(const struct job *, struct str *out);
+ * and the message record says it all.  Of each record at most max bytes. */
+void job_report(const struct job *, size_t max, struct str *out);
 /* Appends "+key=value ..." and NUL: mta ip tls cipher code, and dsn=relayed
  * when wishes about reports were passed on. */
 void job_report_log(const struct job *, struct str *out);

@@ -53,6 +53,7 @@ smtp_get(struct smtp *s, int timeout_ms, const char *doing)
 		str_cats(&text, "closes the connection");
 		break;
 	case WIRE_EOF:
+	case WIRE_HEARD:
 		str_cats(&text, "has closed the connection");
 		break;
 	case WIRE_TIMEOUT:

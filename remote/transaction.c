@@ -413,10 +413,11 @@ put_wire(void *arg, const char *bytes, size_t n)
 static int
 put_body(struct tx *t, bool dots)
 {
-	int r = t->downgraded ?
-	    downgrade_write(&t->plan, dots, put_wire, t) :
-	    message_write(t->job->message, dots, put_wire, t);
+	int r;
 
+	t->s->wire.listening = true;
+	r = t->downgraded ? downgrade_write(&t->plan, dots, put_wire, t) :
+	    message_write(t->job->message, dots, put_wire, t);
 	if (r < 0 && t->s->wire.wfail == WIRE_OK) {
 		t->failed = true;
 		t->error = errno;
@@ -430,6 +431,7 @@ static enum smtp_status
 interrupted(struct tx *t)
 {
 	struct smtp *s = t->s;
+	bool slow = s->wire.wfail == WIRE_TIMEOUT;
 	enum wire_status st;
 
 	s->wire.olen = 0;
@@ -445,8 +447,9 @@ interrupted(struct tx *t)
 	if (st == WIRE_OK && reply_class(&s->reply) < 4)
 		smtp_out_of_turn(s);
 	else
-		smtp_say(s, "is lost while we send the message. (#4.4.2)",
-		    st == WIRE_OK);
+		smtp_say(s, slow ? "does not take the message in time. "
+		    "(#4.4.2)" : "is lost while we send the message. "
+		    "(#4.4.2)", st == WIRE_OK);
 	return SMTP_TEMP;
 }
 
@@ -486,6 +489,7 @@ content(struct tx *t, bool bdat)
 		(void)wire_puts(&s->wire, ".\r\n", s->cfg->reply_ms);
 	if (wire_flush(&s->wire, s->cfg->reply_ms) != WIRE_OK)
 		return interrupted(t);
+	s->wire.listening = false;
 	s->needs_rset = false;
 	if (smtp_get(s, s->cfg->dot_ms, "given the whole message") &&
 	    reply_class(&s->reply) != 3) {

@@ -15,7 +15,7 @@ wire_init(struct wire *w, int fd)
 {
 	w->fd = fd;
 	w->wfail = WIRE_OK;
-	w->ended = false;
+	w->ended = w->listening = false;
 	w->olen = w->ipos = w->ilen = 0;
 	return fd_nonblock(fd);
 }
@@ -76,10 +76,13 @@ send_all(struct wire *w, const char *s, size_t n, int timeout_ms)
 	int64_t end = clock_mono_ms() + timeout_ms;
 
 	while (n > 0) {
-		ssize_t k = write(w->fd, s, n);
 		short want = POLLOUT, got;
 		enum wire_status st;
+		ssize_t k;
 
+		if (w->listening && wire_disturbed(w))
+			return WIRE_HEARD;
+		k = write(w->fd, s, n);
 		if (k >= 0) {
 			s += k;
 			n -= (size_t)k;

@@ -22,6 +22,7 @@ enum wire_status {
 	WIRE_EOF,               /* the peer has gone; also a reset */
 	WIRE_TIMEOUT,
 	WIRE_BAD,               /* what came is no reply */
+	WIRE_HEARD,             /* it spoke while we sent: see listening */
 	WIRE_ERROR,             /* errno */
 };
 
@@ -29,6 +30,9 @@ struct wire {
 	int fd;                 /* the caller's, made non-blocking */
 	enum wire_status wfail; /* nothing more can be sent */
 	bool ended;             /* nothing more will come */
+	bool listening;         /* nothing is to be said by the peer now: when
+	                         * it is all the same, or the peer has gone,
+	                         * sending stops */
 	size_t olen, ipos, ilen;
 	char in[WIRE_IN], out[WIRE_OUT];
 };

@@ -16,6 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LOG_MAX 2048            /* bytes of a "+" record: names and numbers */
+/* Bytes of a recipient's record, and of the message's. */
+#define RECORD_MAX ((REMOTE_PACKET_MAX - LOG_MAX) / (REMOTE_RCPTS_MAX + 1))
+
 static void
 defer_all(struct job *job, const char *what, const char *reason)
 {
@@ -88,7 +92,7 @@ worker_once(struct remote_config *cfg, int fd, uint64_t start,
 		job.rcpt[i] = (struct job_rcpt){.addr = rcpt[i],
 		    .params = ""};
 	do_job(&s, cfg, host, &job, fd, start);
-	job_report(&job, &report);
+	job_report(&job, SIZE_MAX, &report);
 	/* The report first: QUIT is a courtesy. */
 	if (fd_write_all(1, str_c(&report), report.len) < 0)
 		log_sys("unable to write the report");
@@ -135,10 +139,9 @@ serve(struct smtp *s, struct remote_config *cfg, const char *host,
 		    "it did not come");
 	else
 		do_job(s, cfg, host, &job, message, 0);
-	job_report(&job, report);
+	/* All of it fits, or what was delivered would be deferred. */
+	job_report(&job, RECORD_MAX, report);
 	job_report_log(&job, report);
-	if (report->len > REMOTE_PACKET_MAX)
-		str_clear(report);      /* no report is a deferral */
 	job_free(&job);
 }
 

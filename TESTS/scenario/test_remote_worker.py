@@ -99,6 +99,15 @@ def test_several_recipients(lab, worker):
     assert len(peer.conns) == 1
 
 
+def test_many_long_refusals_fit_into_a_report(lab, worker):
+    """What was delivered is not deferred because of the others' words."""
+    long = ["550-5.1.1 " + "\u00fc" * 200] * 20 + ["550 5.1.1 end"]
+    w = worker(Peer(RCPT=("250 ok", long)))
+    report = w.send(*(f"r{i}@far.example" for i in range(50)))
+    assert letters(report) == "r" + "h" * 49 + "K+"
+    assert all(len(r[1]) > 1000 and "\n" == r[1][-1] for r in report[1:50])
+
+
 def test_envelope_that_came_to_nothing_is_reset(lab, worker):
     peer = Peer(EHLO=ehlo("SIZE"), RCPT=("550 no", "250 ok"))
     w = worker(peer)

@@ -333,7 +333,7 @@ check(struct job *j, const char *want, size_t n)
 {
 	struct str out = {0};
 
-	job_report(j, &out);
+	job_report(j, SIZE_MAX, &out);
 	assert_int_equal(out.len, n);
 	assert_memory_equal(out.s, want, n);
 	str_free(&out);
@@ -374,6 +374,22 @@ test_report(void **state)
 	/* Two events, nobody delivered: the last one is the message's. */
 	job_event(&j, JOB_FAIL, &no, first);
 	check(&j, WANT("r\0slater\n\0hno\n\0Dno\n\0"));
+	{
+		struct str out = {0}, words = {0};
+
+		str_cats(&words, "0123456\xc3\xbcxyz\n");
+		job_rcpt_set(&r[1], JOB_FAIL, &words);
+		job_report(&j, 11, &out);
+		assert_memory_equal(out.s + 2, "h0123456\n", 10);
+		str_clear(&out);
+		job_report(&j, 12, &out);
+		assert_memory_equal(out.s + 2, "h0123456\xc3\xbc\n", 12);
+		str_clear(&out);
+		job_report(&j, 15, &out);
+		assert_memory_equal(out.s + 2, "h0123456\xc3\xbcxyz\n", 15);
+		str_free(&out);
+		str_free(&words);
+	}
 	job_free(&j);
 }
 

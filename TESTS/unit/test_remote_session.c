@@ -80,7 +80,7 @@ deliver_to(const char *const *script, struct str *report, bool *open_out)
 	    transaction_run(&s, &job) != SMTP_OK)
 		job_event(&job, JOB_DEFER, &s.why, NULL);
 	*open_out = s.open;
-	job_report(&job, report);
+	job_report(&job, SIZE_MAX, report);
 	smtp_free(&s);
 	job_free(&job);
 	str_free(&cfg.helohost);
