@@ -364,7 +364,8 @@ class Postfix(Peer):
                     f"myorigin={self.domain}", "inet_interfaces=all",
                     "inet_protocols=all", "mynetworks=127.0.0.0/8 [::1]/128",
                     "home_mailbox=Maildir/", "mailbox_size_limit=0",
-                    "compatibility_level=3.6", "local_recipient_maps=",
+                    "compatibility_level=3.6",
+                    "local_recipient_maps=unix:passwd.byname",
                     "alias_maps=hash:/etc/aliases",
                     "alias_database=hash:/etc/aliases",
                     "maillog_file=/var/log/postfix.log",
@@ -401,6 +402,7 @@ begin acl
 rcpt:
   accept hosts = :
   accept domains = +local_domains
+         verify = recipient
   deny message = relay not permitted
 begin routers
 out:
