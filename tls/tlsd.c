@@ -16,10 +16,12 @@
 
 #include <openssl/crypto.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define USAGE "tlsd [-a account,...] [-c sessions] [-C cafile]"
@@ -107,6 +109,11 @@ main(int argc, char **argv)
 		die(111, "user tlsd must not be root");
 	if (chdir("/") < 0)
 		die_sys(111, "unable to change to /");
+	/* Comparing dates asks for the local time zone; a session has no
+	 * file to read it from. */
+	if (setenv("TZ", "UTC0", 1) < 0)
+		die(111, "out of memory");
+	tzset();
 	cfg.naskers = cfg.naskers < SERVE_ASKERS ? cfg.naskers : SERVE_ASKERS;
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		die(111, "unable to start libcrypto");
