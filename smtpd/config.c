@@ -156,7 +156,7 @@ load_times(struct smtpd_config *c)
 		idle = 86400;
 	c->times = (struct smtpd_times){.idle = (int)idle * 1000,
 	    .line = 60000, .data = 60000, .session = 4 * 3600 * 1000,
-	    .greet = -1, .proxy = 10000, .wrong = 2000, .slow = 1000,
+	    .greet = -1, .proxy = 10000, .wrong = 1000, .slow = 1000,
 	    .tls = 30000};
 	if (c->times.line > c->times.idle)
 		c->times.line = c->times.idle;

@@ -51,6 +51,16 @@ encode(struct str *out, const struct str *s)
 	str_cats(out, ".\r\n");
 }
 
+/* Line ends among the bytes that were accepted are CR LF. */
+static void
+check_ends(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((s[i] == '\n' && (i == 0 || s[i - 1] != '\r')) ||
+		    (s[i] == '\r' && i + 1 < n && s[i + 1] != '\n'))
+			abort();
+}
+
 static void
 decode_all_ways(const char *s, size_t n, struct decode d, size_t cut)
 {
@@ -63,6 +73,8 @@ decode_all_ways(const char *s, size_t n, struct decode d, size_t cut)
 		abort();
 	if (memchr(str_c(&a), '\r', a.len) || memchr(str_c(&a), '\0', a.len))
 		abort();
+	if (!d.barelf && (st == DECODE_END || st == DECODE_MORE))
+		check_ends(s, used_a);
 	if (st == DECODE_END) {
 		if (!d.dots || (a.len > 0 && a.s[a.len - 1] != '\n'))
 			abort();

@@ -41,18 +41,18 @@ class Server:
         h = self.h
         h.install(["setup", f"HOST={HOSTNAME}"])
         h.start()
+        # Stand-ins take the places of these.
+        h.run("for s in qmail-verify tlsd; do test ! -e /service/$s || "
+              "svc -d /service/$s; done")
+        h.wait(lambda: not h.running("qmail-verify") and
+               not h.running("tlsd"), "services to end")
         h.run("mkdir -m 777 /run/captured")
         h.write("/run/capture", CAPTURE, mode=0o755)
         h.write("/run/checkpw", CHECKPW, mode=0o755)
         for kind in ("rcpt", "tls"):
-            # In place of services that the installation may have started.
             h.popen(["python3", f"{SRC}/TESTS/smtpd/services.py", kind,
                      f"{RUN}/fake-{kind}"])
             h.wait(lambda: h.exists(f"{RUN}/fake-{kind}"), kind)
-
-    def tls(self, there):
-        self.h.run(f"rm -f {RUN}/tls; " + (
-            f"ln -s fake-tls {RUN}/tls" if there else ":"))
 
     def prepare(self, steps):
         h = self.h
@@ -73,15 +73,14 @@ class Server:
                     files[name] = dialogue.unescape(text).decode() + "\n"
             elif op == "capture":
                 env["QMAILQUEUE"] = "/run/capture"
-        for name in h.listdir(CONTROL):
-            if name not in files and name not in ("me", "defaultdomain",
-                                                  "plusdomain"):
-                h.run(["rm", "-rf", f"{CONTROL}/{name}"])
+        stale = [f"{CONTROL}/{name}" for name in h.listdir(CONTROL)
+                 if name not in files and name not in
+                 ("me", "defaultdomain", "plusdomain")]
+        fake = "ln -s fake-tls" if env.pop("FAKETLS", None) else ": ln"
+        h.run(f"rm -rf /run/captured/* {RUN}/tls {' '.join(stale)}; "
+              f"{fake} {RUN}/tls; ln -sfn fake-rcpt {RUN}/rcpt")
         for name, text in files.items():
             h.write(f"{CONTROL}/{name}", text, mode=0o644)
-        h.run(f"ln -sfn fake-rcpt {RUN}/rcpt; rm -f /run/captured/*")
-        self.tls("FAKETLS" in env)
-        env.pop("FAKETLS", None)
         return env, args
 
     def captured(self, name):
