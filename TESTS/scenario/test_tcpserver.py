@@ -1,12 +1,11 @@
 """tcpserver and its rules on a throwaway host: every option, rules, limits,
 penalties, and clients that are many, slow, or silent.
 
-The servers run inside; clients are sockets of this process, made in the
-host's network by a thread that has gone there.
+The servers run inside; clients are sockets of this process in the host's
+network.
 """
 
 import contextlib
-import ctypes
 import itertools
 import os
 import re
@@ -27,13 +26,12 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, REPO + "/TESTS/host")
 from host import Host, SRC  # noqa: E402
+from names import inside, name_server  # noqa: E402
 
 PROGRAMS = ["tcpserver", "tcprules", "tcprulescheck", "softlimit"]
 BIN = os.environ.get("BUILD", "build")                  # or build-san
 PATH = f"{SRC}/{BIN}:/usr/local/bin:/usr/bin:/bin"
-CLONE_NEWNET = 0x40000000
 WAIT = 60                       # seconds: ends a broken run, measures nothing
-libc = ctypes.CDLL(None, use_errno=True)
 
 # What tests run under tcpserver where the processes are many: greets with a
 # "+", answers the first line with "ok" and stays until the end of input.
@@ -75,24 +73,7 @@ class Lab:
         self.h.run("gcc -O2 -static -o /run/tiny /run/tiny.c")
 
     def inside(self, what):
-        """what(), run in the host's network; what it returns."""
-        out = []
-
-        def go():
-            try:
-                with open(f"/proc/{self.h.pid}/ns/net") as ns:
-                    if libc.setns(ns.fileno(), CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), "setns")
-                out.append((what(), None))
-            except BaseException as e:
-                out.append((None, e))
-        t = threading.Thread(target=go)
-        t.start()
-        t.join()
-        value, error = out[0]
-        if error is not None:
-            raise error
-        return value
+        return inside(self.h, what)
 
     def connect(self, port, ip="127.0.0.1", source=None):
         return self.inside(lambda: socket.create_connection(
@@ -552,71 +533,6 @@ def test_ipv6(lab):
 # What has to be asked for: DNS and ident.
 
 
-def dns_name(name):
-    return b"".join(bytes([len(x)]) + x.encode()
-                    for x in name.rstrip(".").split(".")) + b"\0"
-
-
-class NameServer:
-    """Answers A, AAAA and PTR from a table, and nothing for silent names."""
-
-    TYPES = {"A": 1, "PTR": 12, "AAAA": 28}
-
-    def __init__(self, lab, records, silent=()):
-        self.records, self.silent = records, silent
-        self.sock = lab.inside(lambda: socket.socket(socket.AF_INET,
-                                                     socket.SOCK_DGRAM))
-        self.sock.bind(("127.0.0.1", 53))
-        self.thread = threading.Thread(target=self.loop, daemon=True)
-        self.thread.start()
-
-    def loop(self):
-        while True:
-            try:
-                q, who = self.sock.recvfrom(4096)
-            except OSError:
-                return
-            if who[0] == "127.0.0.1" and q == b"end":
-                return
-            at, labels = 12, []
-            while q[at]:
-                labels.append(q[at + 1:at + 1 + q[at]].decode().lower())
-                at += 1 + q[at]
-            name, kind = ".".join(labels), struct.unpack(">H",
-                                                         q[at + 1:at + 3])[0]
-            if name in self.silent:
-                continue
-            found = [v for n, t, v in self.records
-                     if n == name and self.TYPES[t] == kind]
-            known = any(n == name for n, _, _ in self.records)
-            rr = b""
-            for value in found:
-                data = dns_name(value) if kind == 12 else \
-                    socket.inet_pton(socket.AF_INET if kind == 1 else
-                                     socket.AF_INET6, value)
-                rr += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60,
-                                                len(data)) + data
-            self.sock.sendto(q[:2] + struct.pack(
-                ">HHHHH", 0x8180 | (0 if known else 3), 1, len(found), 0, 0)
-                + q[12:at + 5] + rr, who)
-
-    def close(self, lab):
-        lab.inside(lambda: socket.socket(
-            socket.AF_INET, socket.SOCK_DGRAM).sendto(
-                b"end", ("127.0.0.1", 53)))
-        self.thread.join(WAIT)
-        self.sock.close()
-
-
-@contextlib.contextmanager
-def name_server(lab, records, silent=()):
-    ns = NameServer(lab, records, silent)
-    try:
-        yield {"DNSCACHEIP": "127.0.0.1"}
-    finally:
-        ns.close(lab)
-
-
 @contextlib.contextmanager
 def silent(lab, port, *ips):
     """Ports that take connections and never say a word."""
@@ -669,7 +585,7 @@ RECORDS = [
 def test_names(lab):
     rules = lab.rules("=.abuser.example:deny\n=good.example:allow,A=/good/\n"
                       "=:allow,A=/known/\n:allow,A=/unknown/\n")
-    with name_server(lab, RECORDS) as env:
+    with name_server(lab.h, RECORDS) as env:
         with lab.server("-R", "-x", rules, host="::", env=env,
                         fast=False) as s:
             out = s.ask()
@@ -741,7 +657,7 @@ def test_waiting_for_names_holds_nobody_else(lab):
     """Forty clients whose ident and name servers never answer, and one more:
     it is served before any of them."""
     ptr = [f"{i}.9.0.127.in-addr.arpa" for i in range(1, 41)]
-    with name_server(lab, RECORDS, silent=ptr) as env, \
+    with name_server(lab.h, RECORDS, silent=ptr) as env, \
             silent(lab, 113, *(f"127.0.9.{i}" for i in range(1, 41))), \
             lab.server("-c", "41", "-lme", env=env, fast=False) as s:
         stuck = [lab.connect(s.port, source=f"127.0.9.{i}")
