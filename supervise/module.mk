@@ -134,3 +134,16 @@ tcpclient_SRC := supervise/tcpclient.c supervise/tcpwho.c $(SUP_TOOL)
 UNIT += ucspitools
 ucspitools_UNIT_SRC := supervise/crlf.c supervise/rbl.c supervise/record.c \
 	supervise/relay.c supervise/tcpwho.c $(SUP_TOOL)
+MAN += supervise/addcr.1
+MAN += supervise/argv0.1
+MAN += supervise/date@.1
+MAN += supervise/delcr.1
+MAN += supervise/finger@.1
+MAN += supervise/fixcrio.1
+MAN += supervise/http@.1
+MAN += supervise/mconnect.1
+MAN += supervise/rblsmtpd.1
+MAN += supervise/recordio.1
+MAN += supervise/tcpcat.1
+MAN += supervise/tcpclient.1
+MAN += supervise/who@.1

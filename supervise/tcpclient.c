@@ -170,6 +170,31 @@ make_connection(const struct options *o, const struct ip *addr, size_t n,
 	return fd;
 }
 
+/* TCPname, and for an IPv6 connection TCP6name too. */
+static void
+set(struct toolenv *env, bool v6, const char *name, const char *value)
+{
+	struct str full = {0};
+
+	str_cats(&full, "TCP");
+	str_cats(&full, name);
+	toolenv_set(env, str_c(&full), value);
+	str_copys(&full, "TCP6");
+	str_cats(&full, name);
+	toolenv_set(env, str_c(&full), v6 ? value : NULL);
+	str_free(&full);
+}
+
+static void
+set_port(struct toolenv *env, bool v6, const char *name, uint16_t port)
+{
+	struct str value = {0};
+
+	str_catu(&value, port);
+	set(env, v6, name, str_c(&value));
+	str_free(&value);
+}
+
 static void
 fill_environment(const struct dns *dns, const struct options *o, int fd,
     struct toolenv *env)
@@ -178,6 +203,7 @@ fill_environment(const struct dns *dns, const struct options *o, int fd,
 	uint16_t local_port, remote_port;
 	struct str name = {0};
 	char text[IP_TEXT];
+	bool v6;
 
 	if (tcp_local(fd, &local, &local_port) < 0)
 		tool_die(111, "unable to get local address");
@@ -186,19 +212,20 @@ fill_environment(const struct dns *dns, const struct options *o, int fd,
 	if (o->verbose)
 		log_info("connected to %s port %u", ip_text(&remote, text),
 		    remote_port);
-	toolenv_set(env, "PROTO", "TCP");
-	toolenv_set(env, "TCPLOCALIP", ip_text(&local, text));
-	toolenv_set_uint(env, "TCPLOCALPORT", local_port);
-	toolenv_set(env, "TCPREMOTEIP", ip_text(&remote, text));
-	toolenv_set_uint(env, "TCPREMOTEPORT", remote_port);
+	v6 = remote.family == 6;
+	toolenv_set(env, "PROTO", v6 ? "TCP6" : "TCP");
+	set(env, v6, "LOCALIP", ip_text(&local, text));
+	set_port(env, v6, "LOCALPORT", local_port);
+	set(env, v6, "REMOTEIP", ip_text(&remote, text));
+	set_port(env, v6, "REMOTEPORT", remote_port);
 	if (o->localname != NULL)
-		toolenv_set(env, "TCPLOCALHOST", o->localname);
+		set(env, v6, "LOCALHOST", o->localname);
 	else
-		toolenv_set(env, "TCPLOCALHOST", tcpwho_name(dns, &local,
-		    false, &name) ? str_c(&name) : NULL);
-	toolenv_set(env, "TCPREMOTEHOST", !o->no_name && tcpwho_name(dns,
-	    &remote, false, &name) ? str_c(&name) : NULL);
-	toolenv_set(env, "TCPREMOTEINFO", !o->no_ident && tcpwho_ident(&local,
+		set(env, v6, "LOCALHOST", tcpwho_name(dns, &local, false,
+		    &name) ? str_c(&name) : NULL);
+	set(env, v6, "REMOTEHOST", !o->no_name && tcpwho_name(dns, &remote,
+	    false, &name) ? str_c(&name) : NULL);
+	set(env, v6, "REMOTEINFO", !o->no_ident && tcpwho_ident(&local,
 	    local_port, &remote, remote_port, o->ident_ms, &name) ?
 	    str_c(&name) : NULL);
 	str_free(&name);
