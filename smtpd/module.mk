@@ -42,3 +42,5 @@ smtp_command_FUZZ_SRC := $(SMTPD_FAKE)
 smtp_command_FUZZ_LDLIBS := $(SMTPD_WRAP)
 smtp_data_FUZZ_SRC := $(SMTPD_FAKE)
 smtp_data_FUZZ_LDLIBS := $(SMTPD_WRAP)
+MAN += smtpd/qmail-qmqpd.8
+MAN += smtpd/qmail-qmtpd.8
