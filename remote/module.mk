@@ -24,3 +24,4 @@ qmqpc_UNIT_SRC := remote/qmqpc.c
 MAN += remote/qmail-remote.8 remote/qmail-tcpto.8 remote/qmail-tcpok.8
 UNIT += remote_session
 remote_session_UNIT_SRC := $(REMOTE_COMMON)
+MAN += remote/qmail-qmqpc.8
