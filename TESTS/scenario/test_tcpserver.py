@@ -294,6 +294,8 @@ def test_verbosity(lab):
 def test_program_is_searched_in_path(lab):
     with lab.server(program=["printf", "%s", "a b"]) as s:
         assert s.ask() == "a b"
+        s.send(signal.SIGHUP)           # nothing to read again
+        assert s.ask() == "a b"
 
 
 def test_user_group_descriptors(lab):
@@ -513,21 +515,18 @@ def test_ipv6(lab):
             s.ask(ip="::1")
     with lab.server(host="localhost") as s:
         s.ask(ip="127.0.0.1")
-    link = lab.h.run("ip link add dummy0 type dummy && "
-                     "ip link set dummy0 up && "
-                     "ip -6 addr add fe80::77/64 dev dummy0 nodad",
-                     check=False)
-    if link.returncode == 0:
-        index = int(lab.h.run("cat /sys/class/net/dummy0/ifindex", check=False)
-                    .stdout or lab.inside(
-                        lambda: socket.if_nametoindex("dummy0")))
-        with lab.server("-I", "dummy0", host="fe80::77") as s:
-            c = lab.inside(lambda: socket.socket(socket.AF_INET6))
-            c.settimeout(WAIT)
-            c.connect(("fe80::77", s.port, 0, index))
-            out = everything(c)
-            assert "TCPREMOTEIP=fe80::77\n" in out
-            assert "TCP6INTERFACE=dummy0\n" in out
+    # a link-local address, on a cable with both ends here
+    lab.h.run("ip link add va type veth peer name vb && "
+              "ip link set va up && ip link set vb up && "
+              "ip -6 addr add fe80::77/64 dev va nodad")
+    with lab.server("-I", "va", host="fe80::77") as s:
+        index = lab.inside(lambda: socket.if_nametoindex("va"))
+        c = lab.inside(lambda: socket.socket(socket.AF_INET6))
+        c.settimeout(WAIT)
+        c.connect(("fe80::77", s.port, 0, index))
+        out = everything(c)
+        assert "TCPREMOTEIP=fe80::77\n" in out
+        assert "TCP6INTERFACE=va\n" in out
 
 
 # What has to be asked for: DNS and ident.
