@@ -31,8 +31,14 @@ bouncer_cat_mark(struct str *out, char kind, int64_t now, const char *wish,
 {
 	struct str mta = {0}, clean = {0};
 
-	if (spawn_note(notes, "host", MTA_MAX, &mta))
+	if (spawn_note(notes, "host", MTA_MAX, &mta)) {
 		log_quote(&clean, str_c(&mta), mta.len);
+	} else if (spawn_note(notes, "ip", MTA_MAX, &mta)) {
+		str_cats(&clean, strchr(str_c(&mta), ':') != NULL ?
+		    "[IPv6:" : "[");
+		log_quote(&clean, str_c(&mta), mta.len);
+		str_catc(&clean, ']');
+	}
 	str_catc(out, '\0');
 	str_catc(out, kind);
 	str_catu(out, (uint64_t)now);

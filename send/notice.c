@@ -234,6 +234,8 @@ cat_all_status(struct str *out, const struct bounce *b, const char *params,
 	for (size_t at = 0; status_next(str_c(paragraphs), paragraphs->len,
 	    &at, &st);)
 		status_cat_rcpt(out, &st);
+	/* An empty line is between two groups, not after the last. */
+	str_trunc(out, out->len - 1);
 }
 
 static int
