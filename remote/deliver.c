@@ -260,6 +260,19 @@ failed(struct run *r, enum smtp_status st)
 	str_copy(&r->words, &r->s->why);
 }
 
+/* The name servers do not say what TLS the host must speak: it is passed
+ * over, with all its addresses. */
+static void
+pass_over(struct run *r, size_t h)
+{
+	r->temp++;
+	str_clear(&r->words);
+	str_catf(&r->words, "The name servers do not say how %s is to be "
+	    "verified. (#4.7.5)\n", str_c(&r->list.host[h].name));
+	for (size_t i = 0; i < r->list.naddr; i++)
+		r->gone[i] = r->gone[i] || r->list.addr[i].host == h;
+}
+
 static void
 ask_host(struct run *r, size_t h)
 {
@@ -268,33 +281,26 @@ ask_host(struct run *r, size_t h)
 	struct smtp_peer p = {.name = str_c(&host->name), .tls = &tls,
 	    .user = r->relay.auth.len > 0 ? str_c(&r->user) : NULL,
 	    .password = str_c(&r->password)};
-	enum smtp_status st;
-	int fd = connect_host(r, h, &p.ip);
+	enum smtp_status st = SMTP_TEMP;
+	int fd;
 
-	if (fd < 0) {
-		r->temp++;
-		return;
-	}
-	r->used[h] = true;
 	if (tls_policy_find(&tls, &r->cfg->source, r->relay.tls, host,
 	    port_of(r), r->domain) < 0) {
-		(void)close(fd);
+		pass_over(r, h);
+	} else if ((fd = connect_host(r, h, &p.ip)) < 0) {
 		r->temp++;
-		str_clear(&r->words);
-		str_catf(&r->words, "The name servers do not say how %s is to "
-		    "be verified. (#4.7.5)\n", str_c(&host->name));
-		tls_policy_free(&tls);
-		return;
+	} else {
+		r->used[h] = true;
+		r->sessions++;
+		p.tls_first = port_of(r) == ROUTES_PORT_SMTPS &&
+		    tls.level != TLS_NEVER;
+		st = open_session(r, fd, &p);
+		if (st == SMTP_OK)
+			st = transaction_run(r->s, r->job);
+		if (st != SMTP_OK)
+			failed(r, st);
 	}
-	r->sessions++;
-	p.tls_first = port_of(r) == ROUTES_PORT_SMTPS &&
-	    tls.level != TLS_NEVER;
-	st = open_session(r, fd, &p);
 	tls_policy_free(&tls);
-	if (st == SMTP_OK)
-		st = transaction_run(r->s, r->job);
-	if (st != SMTP_OK)
-		failed(r, st);
 }
 
 /* The session that was kept.  It may have ended meanwhile, or take no more

@@ -22,6 +22,8 @@ CLONE_NEWNET = 0x40000000
 HOME = "/var/qmail"
 DROP = object()                 # close at once, without a word
 SILENCE = object()              # say nothing, keep the connection
+# Another build of the programs, with sanitizers for instance.
+BUILD = os.environ.get("REMOTE_BUILD", "build")
 WAIT = 60                       # seconds; ends a broken run, decides nothing
 
 SETUP = r"""
@@ -33,7 +35,7 @@ chmod 755 /var/qmail /var/qmail/control
 head -c 1024 /dev/zero >/var/qmail/queue/lock/tcpto
 chown qmailr /var/qmail/queue/lock/tcpto
 for p in qmail-remote qmail-tcpto qmail-tcpok; do
-    cp /src/build/$p /var/qmail/bin/$p
+    cp /src/@BUILD@/$p /var/qmail/bin/$p
 done
 echo nameserver 127.0.0.1 >/etc/resolv.conf
 echo client.example >/var/qmail/control/me
@@ -130,6 +132,8 @@ class Peer:
     def __init__(self, **table):
         self.conns = []
         self.errors = []
+        self.settles = True     # a connection ends soon after its client
+        self.threads = []
         self.table = {"GREET": "220 peer.example ESMTP",
                       "EHLO": ehlo(*EHLO), "HELO": "250 peer.example",
                       "MAIL": "250 2.1.0 sender ok",
@@ -189,6 +193,12 @@ class Peer:
         do = self.table["DATA"]
         do = do[0] if isinstance(do, tuple) else do
         return isinstance(do, str) and do.startswith("354")
+
+    def settle(self):
+        """Let it read what its clients, who have left, said at the end."""
+        for t in self.threads if self.settles else []:
+            t.join(WAIT)
+        self.threads = []
 
     @property
     def seen(self):
@@ -271,14 +281,16 @@ class Zone:
 
 class Lab:
     def __init__(self):
-        subprocess.run(["make", "-s", "build/qmail-remote",
-                        "build/qmail-tcpto", "build/qmail-tcpok"], cwd=REPO,
-                       check=True)
+        if BUILD == "build":
+            subprocess.run(["make", "-s", "build/qmail-remote",
+                            "build/qmail-tcpto", "build/qmail-tcpok"],
+                           cwd=REPO, check=True)
         self.h = Host()
         self.sockets = []
+        self.peers = []
         self.zone = Zone()
         try:
-            self.h.run(SETUP)
+            self.h.run(SETUP.replace("@BUILD@", BUILD))
             self.near = os.open(f"/proc/{self.h.pid}/ns/net", os.O_RDONLY)
             self.far = self.h._openat2("/run/netns/far", os.O_RDONLY)
             self.start_dns()
@@ -344,8 +356,11 @@ class Lab:
                     c, _ = s.accept()
                 except OSError:
                     return
-                threading.Thread(target=peer.serve, args=(c,),
-                                 daemon=True).start()
+                t = threading.Thread(target=peer.serve, args=(c,),
+                                     daemon=True)
+                t.start()
+                peer.threads.append(t)
+        self.peers.append(peer)
         threading.Thread(target=run, daemon=True).start()
         return s.getsockname()[1]
 
@@ -354,7 +369,7 @@ class Lab:
             # wakes the thread in accept()
             s.shutdown(socket.SHUT_RDWR)
             s.close()
-        self.sockets = []
+        self.sockets, self.peers = [], []
         self.zone.__init__()
 
     # Running it.
@@ -379,6 +394,8 @@ class Lab:
                        user="qmailr", check=False, env=env)
         assert r.returncode == 0, r
         assert r.stderr == "", r
+        for peer in self.peers:
+            peer.settle()
         return r.stdout
 
     def send(self, message="Subject: test\n\nhello\n", host="far.example",

@@ -213,6 +213,7 @@ def test_refusal_in_the_middle_of_the_message(lab, reply, want, reads_on):
         return False
 
     peer, left = Peer(DATA=data), threading.Event()
+    peer.settles = reads_on
     report = lab.to(peer, "Subject: x\n\n" + "hello\n" * 10000000,
                     timeout=20)
     left.set()
@@ -512,6 +513,7 @@ def test_message_from_a_pipe(lab):
     lab.control(smtproutes=f":[127.0.0.1]:{port}\n")
     r = lab.h.run("printf 'a\\nb' | qmail-remote far.example s@x r@far.example",
                   user="qmailr")
+    peer.settle()
     assert r.stdout == "r\0K" + OK + "\0"
     assert peer.messages() == [b"a\r\nb\r\n.\r\n"]
 

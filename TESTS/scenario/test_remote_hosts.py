@@ -255,6 +255,16 @@ def test_recipients_that_were_deferred_ask_the_next_host(lab):
         "RCPT TO:<b@far.example>", "RCPT TO:<d@far.example>"]
 
 
+def test_another_host_comes_before_another_address(lab):
+    mx(lab, (10, "mx0.example"), (20, "mx1.example"))
+    bad = Peer(MAIL=BUSY)
+    host(lab, 0, bad)
+    host(lab, 0, bad, v6=True)
+    host(lab, 1, Peer())
+    assert letters(lab.send()) == "rK"
+    assert len(bad.conns) == 1
+
+
 def test_size_too_small_at_one_host(lab):
     mx(lab, (10, "mx0.example"), (20, "mx1.example"))
     host(lab, 0, Peer(EHLO=ehlo("SIZE 3")))

@@ -126,6 +126,7 @@ def test_a_large_message_needs_no_memory(lab):
     r = lab.h.run("ulimit -v 65536; exec qmail-remote far.example s@x "
                   "r@far.example </run/big", user="qmailr")
     lab.h.run("rm /run/big")
+    peer.settle()
     assert r.stdout.startswith("r\0K")
     lines = 209715200 // 15
     assert peer.n == lines * 16 + (209715200 - lines * 15 + 2) + 3

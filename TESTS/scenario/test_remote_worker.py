@@ -144,6 +144,14 @@ def test_no_second_message_over_it(lab, worker, again):
     assert len(peer.conns) == 2
 
 
+def test_host_that_has_answered_is_not_asked_again_at_once(lab, worker):
+    peer = Peer(RCPT=("250 ok", "451 4.7.1 later"))
+    w = worker(peer)
+    assert letters(w.send()) == "rK+"
+    assert letters(w.send()) == "sZ+"
+    assert len(peer.conns) == 1
+
+
 def test_announced_limit_of_messages(lab, worker):
     peer = Peer(EHLO=ehlo("LIMITS MAILMAX=2"))
     w = worker(peer)
