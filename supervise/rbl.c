@@ -192,6 +192,19 @@ rbl_decide(const struct rbl_policy *p, const struct ip *client, rbl_ask *ask,
 	return v;
 }
 
+enum dns_status
+rbl_ask_dns(void *arg, const char *name, enum dns_type type,
+    struct dns_answer *out)
+{
+	struct rbl_dns *d = arg;
+	int64_t left = d->until - clock_mono_ms();
+
+	if (left <= 0)
+		return DNS_TEMP;
+	d->dns.total_ms = (int)left;
+	return dns_ask(&d->dns, name, type, out);
+}
+
 static bool
 is_verb(const char *line, size_t n, const char *verb)
 {

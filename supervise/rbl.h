@@ -61,6 +61,15 @@ typedef enum dns_status rbl_ask(void *arg, const char *name, enum dns_type,
 enum rbl_verdict rbl_decide(const struct rbl_policy *, const struct ip *client,
     rbl_ask *, void *arg, struct str *text);
 
+/* The ask of a program: DNS, until a time of clock_mono_ms.  What is asked
+ * later is DNS_TEMP at once. */
+struct rbl_dns {
+	struct dns dns;
+	int64_t until;
+};
+enum dns_status rbl_ask_dns(void *rbl_dns, const char *name, enum dns_type,
+    struct dns_answer *out);
+
 /* Talks to a client whose mail is refused until it quits, goes, or timeout_ms
  * is over in all; 0: says the reason and that is all. */
 void rbl_session(struct io *, enum rbl_verdict, const char *text,

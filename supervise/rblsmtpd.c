@@ -21,23 +21,6 @@
 	"[ -a base ] ... program [ arg ... ]"
 #define TIMEOUT_MAX 86400       /* seconds */
 
-struct asker {
-	struct dns dns;
-	int64_t until;          /* of clock_mono_ms */
-};
-
-static enum dns_status
-ask(void *arg, const char *name, enum dns_type type, struct dns_answer *out)
-{
-	struct asker *a = arg;
-	int64_t left = a->until - clock_mono_ms();
-
-	if (left <= 0)
-		return DNS_TEMP;
-	a->dns.total_ms = (int)left;
-	return dns_ask(&a->dns, name, type, out);
-}
-
 static void
 add_source(struct rbl_policy *p, bool allow)
 {
@@ -100,7 +83,7 @@ from_environment(const char *word, struct str *text)
 static enum rbl_verdict
 from_lists(const struct rbl_policy *p, const char *client, struct str *text)
 {
-	struct asker a;
+	struct rbl_dns d;
 	struct ip ip;
 
 	if (p->n == 0)
@@ -112,9 +95,9 @@ from_lists(const struct rbl_policy *p, const char *client, struct str *text)
 		str_cats(text, "your address is not known, try again later");
 		return RBL_TEMP;
 	}
-	dns_init(&a.dns);
-	a.until = clock_mono_ms() + RBL_TOTAL_MS;
-	return rbl_decide(p, &ip, ask, &a, text);
+	dns_init(&d.dns);
+	d.until = clock_mono_ms() + RBL_TOTAL_MS;
+	return rbl_decide(p, &ip, rbl_ask_dns, &d, text);
 }
 
 int

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -338,6 +339,47 @@ test_rbl_decide(void **state)
 	}
 }
 
+/* A name server that says nothing: its silence over the first list leaves no
+ * time for the others. */
+static void
+test_rbl_time(void **state)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof sin;
+	struct rbl_policy p = {.n = 10};
+	struct rbl_dns d = {.dns = {.nserver = 1}};
+	struct ip client = ip_of("192.0.2.1");
+	struct str text = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), asked = 0;
+	char packet[600];
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	d.dns.server[0].ip = ip_of("127.0.0.1");
+	d.dns.server[0].port = ntohs(sin.sin_port);
+	d.until = clock_mono_ms() + 300;
+	assert_int_equal(rbl_parse_source("first.x", false, &p.source[0]), 0);
+	for (size_t i = 1; i < p.n; i++)
+		assert_int_equal(rbl_parse_source("other.x", false,
+		    &p.source[i]), 0);
+	assert_int_equal(rbl_decide(&p, &client, rbl_ask_dns, &d, &text),
+	    RBL_PASS);
+	assert_true(clock_mono_ms() >= d.until);
+	for (; (n = recv(fd, packet, sizeof packet, MSG_DONTWAIT)) > 0;
+	    asked++)
+		assert_non_null(memmem(packet, (size_t)n, "\5first", 6));
+	assert_true(asked >= 1);
+	p.closed = true;
+	assert_int_equal(rbl_decide(&p, &client, rbl_ask_dns, &d, &text),
+	    RBL_TEMP);
+	assert_int_equal(recv(fd, packet, sizeof packet, MSG_DONTWAIT), -1);
+	assert_int_equal(close(fd), 0);
+	str_free(&text);
+}
+
 static void
 test_rbl_text(void **state)
 {
@@ -513,6 +555,7 @@ main(void)
 		cmocka_unit_test(test_rbl_names),
 		cmocka_unit_test(test_rbl_sources),
 		cmocka_unit_test(test_rbl_decide),
+		cmocka_unit_test(test_rbl_time),
 		cmocka_unit_test(test_rbl_text),
 		cmocka_unit_test(test_rbl_session),
 		cmocka_unit_test(test_ident),
