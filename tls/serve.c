@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #define KEYD_MS 2000
+#define BACKLOG 1024
 #define ACCEPTS 64              /* new connections in one turn */
 #define FIRST_FD 3              /* a child's: the asker; then keyd */
 
@@ -50,7 +51,7 @@ struct serve {
 	struct loop loop;
 	struct loop_watch listener, signals;
 	size_t sessions, waiting;
-	int64_t retry_ms;               /* 0: all is loaded */
+	int64_t start_ms, retry_ms;     /* retry 0: all is loaded */
 	bool told;                      /* the trouble was logged */
 	bool full, ending;
 };
@@ -82,7 +83,9 @@ load_certs(struct serve *sv)
 	struct certs *new = NULL;
 	bool told = sv->told, none;
 
-	sv->retry_ms = clock_mono_ms() + SERVE_RETRY_MS;
+	sv->retry_ms = clock_mono_ms();
+	sv->retry_ms += sv->retry_ms - sv->start_ms < SERVE_START_MS ?
+	    SERVE_SOON_MS : SERVE_RETRY_MS;
 	sv->told = true;
 	if (keyd < 0) {
 		if (!told)
@@ -201,7 +204,8 @@ want_listener(struct serve *sv)
 		log_warn("sessions=%lu waiting=%lu: others must wait",
 		    (unsigned long)sv->sessions, (unsigned long)sv->waiting);
 	sv->full = full;
-	loop_want(&sv->loop, &sv->listener, full ? 0 : LOOP_READ);
+	if (sv->listener.on)
+		loop_want(&sv->loop, &sv->listener, full ? 0 : LOOP_READ);
 }
 
 static void
@@ -334,10 +338,29 @@ signals_ready(struct loop_watch *w, uint32_t got)
 	}
 }
 
+/* The socket is the offer: programs look whether it is there.  Without keyd
+ * it is made all the same after a while, for those who ask as clients.
+ * Anybody may connect; who is not on the list is closed at once. */
+static void
+listen_in_time(struct serve *sv)
+{
+	if (sv->listener.on || (sv->certs == NULL && sv->retry_ms != 0 &&
+	    clock_mono_ms() - sv->start_ms < SERVE_START_MS))
+		return;
+	sv->listener = (struct loop_watch){.want = LOOP_READ,
+	    .ready = listener_ready, .owner = sv};
+	sv->listener.fd = sock_listen(sv->cfg->socket, SOCK_SEQPACKET,
+	    BACKLOG, 0666);
+	if (sv->listener.fd < 0)
+		die_sys(111, "unable to listen on %s", sv->cfg->socket);
+	if (loop_add(&sv->loop, &sv->listener) < 0)
+		die_sys(111, "unable to wait for events");
+}
+
 int
 serve_run(const struct serve_config *cfg)
 {
-	struct serve sv = {.cfg = cfg};
+	struct serve sv = {.cfg = cfg, .start_ms = clock_mono_ms()};
 
 	if (provider_load() < 0)
 		die(111, "unable to load the provider of keys");
@@ -346,17 +369,16 @@ serve_run(const struct serve_config *cfg)
 	if (sv.tools.client == NULL || sv.tools.bio == NULL ||
 	    tickets_rotate(&sv.tickets, clock_mono_ms()) < 0)
 		die(111, "unable to start libssl");
-	sv.listener = (struct loop_watch){.fd = cfg->listener,
-	    .want = LOOP_READ, .ready = listener_ready, .owner = &sv};
 	sv.signals = (struct loop_watch){.fd = cfg->signals,
 	    .want = LOOP_READ, .ready = signals_ready, .owner = &sv};
 	load_certs(&sv);
-	if (loop_init(&sv.loop) < 0 || loop_add(&sv.loop, &sv.listener) < 0 ||
-	    loop_add(&sv.loop, &sv.signals) < 0)
+	if (loop_init(&sv.loop) < 0 || loop_add(&sv.loop, &sv.signals) < 0)
 		die_sys(111, "unable to wait for events");
 	while (!sv.ending) {
-		int64_t wait = sv.retry_ms - clock_mono_ms();
+		int64_t wait;
 
+		listen_in_time(&sv);
+		wait = sv.retry_ms - clock_mono_ms();
 		if (loop_run(&sv.loop, sv.retry_ms == 0 ? -1 :
 		    wait > 0 ? wait : 0) < 0)
 			die_sys(111, "unable to wait for events");

@@ -6,7 +6,6 @@
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/sig.h"
-#include "lib/sock.h"
 #include "lib/str.h"
 #include "lib/tlsreq.h"
 #include "lib/user.h"
@@ -19,13 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define USAGE "tlsd [-a account,...] [-c sessions] [-C cafile]"
-#define BACKLOG 1024
 #define SESSIONS 2000           /* about 0.5 MB each */
 #define SESSIONS_MAX 100000
 
@@ -80,6 +77,7 @@ main(int argc, char **argv)
 	static const int signals[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD, 0};
 	static uid_t askers[SERVE_ASKERS];
 	struct serve_config cfg = {.home = LAYOUT_HOME,
+	    .socket = TLSREQ_SOCKET,
 	    .keyd = KEYPROTO_SOCKET, .root = LAYOUT_HOME "/empty",
 	    .public_cas = "/etc/ssl/certs/ca-certificates.crt",
 	    .sessions_max = SESSIONS, .askers = askers};
@@ -120,11 +118,8 @@ main(int argc, char **argv)
 	raise_files(cfg.sessions_max);
 	cfg.signals = sig_open(signals);
 	sig_ignore(SIGPIPE);
-	/* Anybody may connect; who is not on the list is closed at once. */
-	cfg.listener = sock_listen(TLSREQ_SOCKET, SOCK_SEQPACKET, BACKLOG,
-	    0666);
-	if (cfg.listener < 0 || cfg.signals < 0)
-		die_sys(111, "unable to listen on %s", TLSREQ_SOCKET);
+	if (cfg.signals < 0)
+		die_sys(111, "unable to take signals");
 	if (sandbox_undumpable() < 0 || sandbox_limits(NULL, 0) < 0)
 		die_sys(111, "unable to give up rights");
 	return serve_run(&cfg);
