@@ -162,6 +162,7 @@ check(struct smtpd *s, const struct secret *x)
 	switch (st) {
 	case CHECKPW_OK:
 		str_copy(&s->login, &x->user);
+		xclient_export(s);
 		log_auth(s, "auth", &x->user);
 		s->errors = s->junk = 0;
 		wire_reply(s, "235 2.7.0 welcome");

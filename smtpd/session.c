@@ -58,7 +58,10 @@ smtpd_forget(struct smtpd *s)
 	s->state = SMTPD_START;
 	s->esmtp = false;
 	str_clear(&s->peer.helo);
-	str_clear(&s->login);
+	if (s->login.len > 0) {
+		str_clear(&s->login);
+		xclient_export(s);
+	}
 }
 
 bool

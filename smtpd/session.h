@@ -140,7 +140,8 @@ void tls_log(struct smtpd *);
 /* xclient.c: the PROXY header of a trusted balancer; -1: session over. */
 __attribute__((warn_unused_result))
 int xclient_proxy(struct smtpd *);
-/* Tells programs that are started later who the client is. */
+/* Tells programs that are started later who the client is, as the patches for
+ * AUTH do: the login as TCPREMOTEINFO, and RELAYCLIENT. */
 void xclient_export(const struct smtpd *);
 
 #endif

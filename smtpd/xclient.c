@@ -13,25 +13,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No value that a shell could take for a function. */
 static void
-export(const char *name, const struct str *value)
+export(const char *name, const char *value)
 {
-	int r = value->len > 0 ? setenv(name, str_c(value), 1) :
+	int r = value != NULL && *value != '(' ? setenv(name, value, 1) :
 	    unsetenv(name);
 
 	if (r < 0)
 		abort();        /* the names are constants, memory is there */
 }
 
+static const char *
+or_null(const struct str *s)
+{
+	return s->len > 0 ? str_c(s) : NULL;
+}
+
 void
 xclient_export(const struct smtpd *s)
 {
-	export("TCPREMOTEIP", &s->peer.ip);
-	export("TCPREMOTEHOST", &s->peer.host);
-	export("TCPREMOTEINFO", &s->peer.info);
-	export("TCPLOCALIP", &s->peer.local_ip);
-	if (s->relayclient == NULL)
-		(void)unsetenv("RELAYCLIENT");
+	export("TCPREMOTEIP", or_null(&s->peer.ip));
+	export("TCPREMOTEHOST", or_null(&s->peer.host));
+	export("TCPREMOTEINFO", or_null(s->login.len > 0 ? &s->login :
+	    &s->peer.info));
+	export("TCPLOCALIP", or_null(&s->peer.local_ip));
+	export("RELAYCLIENT", s->relayclient != NULL || s->login.len == 0 ?
+	    s->relayclient : "");
 }
 
 static void

@@ -28,6 +28,8 @@ A file holds dialogues; each begins with a line `== name`.  Then, a line each:
     E: Fa|Tb|Tc             the captured envelope
     H: regex                the captured message has a match
     H! regex                it has none
+    V: NAME=value           the queueing program's environment has it
+    V! NAME                 and has it not
     T: text                 the captured message ends with text
 
 Text may have \\r \\n \\t \\\\ \\xHH, and \\{N:text}: text N times.
@@ -36,7 +38,6 @@ Text may have \\r \\n \\t \\\\ \\xHH, and \\{N:text}: text N times.
 import os
 import re
 import select
-import socket
 import time
 
 PATIENCE = 40           # s; ends a broken run, decides nothing
@@ -69,7 +70,7 @@ def load(path):
                 out.append((line[3:], []))
             elif line.strip() and not line.startswith("#"):
                 m = re.match(r"(C:|C~|S:|S\+|S\*|S\?|S!|S\.|M:|L:|L!|X:|E:|H:|H!|"
-                             r"T:|env|arg|control|capture|input|wait)"
+                             r"T:|V:|V!|env|arg|control|capture|input|wait)"
                              r"(?: (.*))?$", line)
                 if not m or not out:
                     raise Failed(f"{path}:{n}: not understood: {line}")
@@ -202,7 +203,7 @@ def play(steps, wire, settle=lambda: None):
     flush()
 
 
-def check(steps, log, code, message, envelope):
+def check(steps, log, code, message, envelope, environment):
     for n, op, rest in steps:
         where = f"line {n}: {op} {rest}"
         if op == "M:":
@@ -223,13 +224,12 @@ def check(steps, log, code, message, envelope):
             raise Failed(f"{where}: not in the message:\n{message}")
         elif op == "H!" and re.search(rest, message):
             raise Failed(f"{where}: in the message:\n{message}")
+        elif op == "V:" and rest not in environment.splitlines():
+            raise Failed(f"{where}: not in\n{environment}")
+        elif op == "V!" and f"\n{rest}=" in "\n" + environment:
+            raise Failed(f"{where}: in\n{environment}")
         elif op == "T:":
             want = unescape(rest).decode("latin-1")
             if not message.encode("utf-8", "surrogateescape").decode(
                     "latin-1").endswith(want):
                 raise Failed(f"{where}: the message is {message!r}")
-
-
-def socket_pair():
-    a, b = socket.socketpair()
-    return a, b

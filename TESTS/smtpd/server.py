@@ -17,6 +17,7 @@ from host import Host, HOSTNAME, SRC
 CONTROL = "/var/qmail/control"
 RUN = "/var/qmail/run"
 CAPTURE = """#!/bin/sh
+env >/run/captured/env
 cat >/run/captured/message && cat <&1 >/run/captured/envelope
 """
 CHECKPW = """#!/usr/bin/python3
@@ -135,5 +136,5 @@ class Server:
         assert all(re.match(r"^[ -~]*$", line) for line in log.split("\n")), \
             log
         dialogue.check(steps, log, code, self.captured("message"),
-                       self.captured("envelope"))
+                       self.captured("envelope"), self.captured("env"))
         return log
