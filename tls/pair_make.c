@@ -10,6 +10,7 @@
 
 #define DAY (24 * 60 * 60)
 #define BACKDATED (60 * 60)     /* s: clocks of others */
+#define LIFE ((long)PAIR_DAYS * DAY - BACKDATED)
 
 static int
 add_extension(X509 *x, int nid, const char *value)
@@ -41,7 +42,7 @@ fill(X509 *x, EVP_PKEY *key, const char *name)
 	ok = ok && b != NULL && X509_set_version(x, X509_VERSION_3) == 1 &&
 	    BN_to_ASN1_INTEGER(b, X509_get_serialNumber(x)) != NULL &&
 	    X509_gmtime_adj(X509_getm_notBefore(x), -BACKDATED) != NULL &&
-	    X509_gmtime_adj(X509_getm_notAfter(x), (long)PAIR_DAYS * DAY) !=
+	    X509_gmtime_adj(X509_getm_notAfter(x), LIFE) !=
 	    NULL && X509_set_pubkey(x, key) == 1 &&
 	    /* a common name has no room for more */
 	    (san.len > 64 + 4 || X509_NAME_add_entry_by_NID(
