@@ -438,7 +438,7 @@ test_limits(void **state)
 
 	cfg.databytes = 3;
 	assert_int_equal(run(qmtpd_session, &cfg, WIRE("{\nabc}{}{{r@x.y}}"
-	    "{\nabcd}{}{{r@x.y}{s@x.y}}"), 1000, &heard), 0);
+	    "{\nabcd}{}{{r@x.y}{z@home.example}}"), 1000, &heard), 0);
 	digest(&heard, &d);
 	assert_string_equal(str_c(&d), "K D#5.3.4) D#5.3.4) ");
 	cfg.databytes = 0;
