@@ -9,6 +9,7 @@ import pytest
 from host import Host, SRC
 
 HOME = "/var/qmail"
+PROCESSES = ["keyd", "qmail-queued", "qmail-send", "tcpserver"]
 LINKS = ["/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/bin/mailq",
          "/usr/bin/newaliases"]
 
@@ -51,11 +52,19 @@ def test_from_nothing_to_a_message_and_again(bare):
     for words in ("new msg", "info msg", "starting delivery",
                   ": success:", "end msg"):
         assert words in r.stdout
+    # it came by SMTP with TLS
+    assert re.search(r"(?m)^ +< 250 2\.0\.0 ok \d+ qp \d+$", r.stdout)
+    assert re.search(r"by mx\.valija\.test with ESMTPS\n +\(version=TLSv1\.3 ",
+                     text)
+    for words in ("tcpserver: ok ", "qmail-smtpd: info: accept pid=",
+                  "tcpserver: end "):
+        assert words in r.stdout
     for path in LINKS:
         assert h.run(["readlink", "-f", path]).stdout == \
             f"{HOME}/bin/sendmail\n"
     assert h.read(f"{HOME}/alias/.qmail-postmaster") == "&mailadmin\n"
-    pids = h.running("qmail-send"), h.running("qmail-queued")
+    pids = [h.running(p) for p in PROCESSES]
+    assert all(pids)
 
     config = "cat /etc/passwd /etc/group /var/qmail/control/* " \
         "/var/qmail/alias/.q*; ls -lR /service/ /var/qmail/bin /usr/local/bin"
@@ -63,7 +72,7 @@ def test_from_nothing_to_a_message_and_again(bare):
     r = quickstart(h)
     assert " 0 changed" in r.stdout
     assert h.run(config).stdout == before
-    assert (h.running("qmail-send"), h.running("qmail-queued")) == pids
+    assert [h.running(p) for p in PROCESSES] == pids
     assert len(h.listdir("/home/mailadmin/Maildir/new")) == 2
 
 
@@ -116,6 +125,15 @@ def test_another_mail_system_is_left_alone(bare, other):
     assert words in r.stderr
     assert "--replace-mta" in r.stderr
     assert state(bare) == before
+
+
+def test_a_port_that_stays_taken(bare):
+    other_port(bare)
+    r = quickstart(bare, "--replace-mta", check=False)
+    assert r.returncode == 111
+    assert re.search(r"port 25 is still held by python3 \(pid \d+\)",
+                     r.stderr)
+    assert not bare.running("qmail-send")
 
 
 def test_replace_mta_puts_it_aside(bare):
