@@ -20,5 +20,6 @@ main(int argc, char **argv)
 		die_sys(111, "unable to read %s", TCPTO_FILE);
 	if (fd_write_all(1, str_c(&out), out.len) < 0)
 		die_sys(111, "unable to write");
+	str_free(&out);
 	return 0;
 }

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from remote_lab import DROP, Lab, Peer, SILENCE, WAIT, ehlo
+from remote_lab import DROP, ENV, Lab, Peer, SILENCE, WAIT, ehlo
 
 OK = "127.0.0.1 accepted message.\nRemote host said: 250 2.0.0 queued as 1\n"
 
@@ -512,7 +512,7 @@ def test_message_from_a_pipe(lab):
     port = lab.listen(peer)
     lab.control(smtproutes=f":[127.0.0.1]:{port}\n")
     r = lab.h.run("printf 'a\\nb' | qmail-remote far.example s@x r@far.example",
-                  user="qmailr")
+                  user="qmailr", env=ENV)
     peer.settle()
     assert r.stdout == "r\0K" + OK + "\0"
     assert peer.messages() == [b"a\r\nb\r\n.\r\n"]

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from remote_lab import DROP, Lab, Peer, ehlo
+from remote_lab import DROP, ENV, Lab, Peer, ehlo
 
 MESSAGE = b"Subject: test\n\nhello\n"
 
@@ -24,7 +24,7 @@ class Worker:
                                               socket.SOCK_SEQPACKET)
         self.sock.settimeout(60)
         self.child = lab.h.popen(["qmail-remote", "-w", host], user="qmailr",
-                                 stdin=inside)
+                                 stdin=inside, env=ENV)
         inside.close()
 
     def send(self, *rcpts, sender="s@client.example", message=MESSAGE,
