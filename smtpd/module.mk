@@ -44,3 +44,5 @@ smtp_data_FUZZ_SRC := $(SMTPD_FAKE)
 smtp_data_FUZZ_LDLIBS := $(SMTPD_WRAP)
 MAN += smtpd/qmail-qmqpd.8
 MAN += smtpd/qmail-qmtpd.8
+qmail-qmtpd_LDFLAGS := -static-pie
+qmail-qmqpd_LDFLAGS := -static-pie
