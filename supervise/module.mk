@@ -147,3 +147,8 @@ MAN += supervise/recordio.1
 MAN += supervise/tcpcat.1
 MAN += supervise/tcpclient.1
 MAN += supervise/who@.1
+
+# Started for every connection: a static program starts in a third of the time.
+fixcrio_LDFLAGS := -static-pie
+rblsmtpd_LDFLAGS := -static-pie
+recordio_LDFLAGS := -static-pie
