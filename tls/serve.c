@@ -80,13 +80,14 @@ static void
 load_certs(struct serve *sv)
 {
 	int keyd = sock_connect(sv->cfg->keyd, SOCK_SEQPACKET, KEYD_MS);
+	bool start = clock_mono_ms() - sv->start_ms < SERVE_START_MS;
+	/* When the machine starts keyd may be a moment later than this. */
+	bool told = sv->told || start, none;
 	struct certs *new = NULL;
-	bool told = sv->told, none;
 
-	sv->retry_ms = clock_mono_ms();
-	sv->retry_ms += sv->retry_ms - sv->start_ms < SERVE_START_MS ?
-	    SERVE_SOON_MS : SERVE_RETRY_MS;
-	sv->told = true;
+	sv->retry_ms = clock_mono_ms() +
+	    (start ? SERVE_SOON_MS : SERVE_RETRY_MS);
+	sv->told = !start;
 	if (keyd < 0) {
 		if (!told)
 			log_sys("unable to reach keyd on %s", sv->cfg->keyd);
@@ -94,7 +95,7 @@ load_certs(struct serve *sv)
 	}
 	new = certs_load(sv->cfg->home, &sv->tickets, keyd);
 	none = new == NULL && errno == ENOENT;
-	if (new == NULL && !told)
+	if (new == NULL && (!told || none))
 		log_sys("unable to load certificates from %s/current",
 		    sv->cfg->home);
 	(void)close(keyd);

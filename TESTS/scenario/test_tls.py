@@ -512,6 +512,42 @@ for packet, fd in ((b"xx", True), (b"10", False), (b"1001000\0smtp\0\0\0\0000\0"
     assert tls.client()["echo"] == "hello\n"
 
 
+# ---- with the SMTP server ----
+
+SMTPLIB = r"""
+import smtplib, ssl, sys
+s = smtplib.SMTP("127.0.0.1", 25, "client.example")
+assert s.has_extn("starttls") or s.ehlo()[0] == 250 and s.has_extn("starttls")
+s.starttls(context=ssl._create_unverified_context())
+s.ehlo("client.example")
+assert not s.has_extn("starttls")
+s.mail("ana@client.example")
+s.rcpt(sys.argv[1])
+if sys.argv[2] == "whole":
+    print(s.data("Subject: over TLS\r\n\r\nhello\r\n")[0])
+    s.quit()
+else:
+    s.putcmd("data")
+    print(s.getreply()[0])
+    s.send("Subject: cut\r\n\r\nhello\r\n")
+    s.sock.detach()             # the connection goes, without close_notify
+"""
+
+
+def test_smtp(tls):
+    """STARTTLS of the real server.  A message that was cut is none: whoever
+    cuts a connection must not choose where a message ends."""
+    user = tls.site.new_user()
+    to = f"{user}@{NAME}"
+    mark = len(tls.log())
+    assert tls.h.run(["python3", "-c", SMTPLIB, to, "cut"]).stdout == "354\n"
+    ended(tls, mark, "truncated")
+    assert tls.h.run(["python3", "-c", SMTPLIB, to, "whole"]).stdout == "250\n"
+    mails = tls.site.mail(user)
+    assert len(mails) == 1 and "Subject: over TLS" in mails[0]
+    assert "TLS_AES_256_GCM_SHA384" in mails[0]
+
+
 # ---- the client role ----
 
 @pytest.fixture(scope="module")
