@@ -17,6 +17,7 @@
 #include "tls/trust.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -67,8 +68,12 @@ read_request(struct session *s)
 	char second;
 	ssize_t n;
 
-	s->packet = mem_alloc(TLSREQ_PACKET, 1);
-	n = sock_recv_fd(s->t, s->packet, TLSREQ_PACKET, &s->net.fd);
+	/* No more memory than it needs: the session may be a long one. */
+	n = recv(s->t, &second, 1, MSG_PEEK | MSG_TRUNC);
+	if (n <= 0 || n > TLSREQ_PACKET)
+		return -1;
+	s->packet = mem_alloc((size_t)n, 1);
+	n = sock_recv_fd(s->t, s->packet, (size_t)n, &s->net.fd);
 	if (n <= 0 || s->net.fd < 0 || tlsreq_parse(s->packet, (size_t)n,
 	    &s->req, s->tlsa) < 0)
 		return -1;
@@ -271,6 +276,9 @@ pump(struct session *s)
 
 	(void)close(s->t);
 	s->t = -1;
+	/* What the handshake needed goes back to the kernel: sessions wait
+	 * for minutes. */
+	(void)malloc_trim(0);
 	end = pump_run(&p);
 	log_ok(s, &p, end);
 }
