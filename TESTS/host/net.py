@@ -23,6 +23,7 @@ import contextlib
 import os
 import re
 import subprocess
+import tempfile
 
 from host import Host, HostError, REPO
 
@@ -40,31 +41,43 @@ def in_net(host, *argv):
                    **QUIET)
 
 
-def debs(package):
-    """Files of a package and what it needs that is not installed here."""
-    os.makedirs(DEBS + "/partial", exist_ok=True)
-    apt = ["apt-get", "-q", "-y", "--no-install-recommends",
-           "-o", f"Dir::Cache::archives={DEBS}", "-o", "APT::Sandbox::User="]
+def apt(*argv, **kw):
+    return subprocess.run(["apt-get", "-q", "-y", "--no-install-recommends",
+                           "-o", "APT::Sandbox::User=", *argv], **kw)
 
-    def uris():
-        out = subprocess.run([*apt, "-o", "Debug::NoLocking=1",
-                              "--print-uris", "install", package],
-                             capture_output=True, text=True)
-        return out.returncode == 0, re.findall(r"(?m)^'\S+' (\S+\.deb) \d+",
-                                               out.stdout)
-    known, missing = uris()
-    if not known:
-        subprocess.run(["apt-get", "-q", "update"], check=True, **QUIET)
-        missing = uris()[1]
+
+def debs(package):
+    """Files of a package and of all it needs that is not installed here."""
     listed = f"{DEBS}/{package}.list"
-    if missing:
-        subprocess.run([*apt, "-d", "install", package], check=True, **QUIET)
-    # What is in the cache has no address any more: keep what belonged.
-    if missing or not os.path.exists(listed):
-        with open(listed, "w") as f:
-            f.write("\n".join(missing))
-    with open(listed) as f:
-        return [f"{DEBS}/{name}" for name in f.read().split()]
+    os.makedirs(DEBS + "/partial", exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        # good as long as nothing was installed since
+        if os.path.getmtime(listed) > os.path.getmtime("/var/lib/dpkg/status"):
+            with open(listed) as f:
+                files = f.read().split()
+            if all(os.path.exists(path) for path in files):
+                return files
+    with tempfile.TemporaryDirectory() as none:
+        # what is in the cache would have no address
+        def uris():
+            return apt("-o", f"Dir::Cache::archives={none}", "-o",
+                       "Debug::NoLocking=1", "--print-uris", "install",
+                       package, capture_output=True, text=True)
+        os.mkdir(none + "/partial")
+        out = uris()
+        if out.returncode != 0:
+            subprocess.run(["apt-get", "-q", "update"], check=True, **QUIET)
+            out = uris()
+        if out.returncode != 0:
+            raise HostError(out.stderr)
+    apt("-o", f"Dir::Cache::archives={DEBS}", "-d", "install", package,
+        check=True, **QUIET)
+    files = [f"{DEBS}/{name}" for name in
+             re.findall(r"(?m)^'\S+' (\S+\.deb) \d+", out.stdout)]
+    with open(listed + ".new", "w") as f:
+        f.write("\n".join(files))
+    os.replace(listed + ".new", listed)
+    return files
 
 
 def unpack(host, package):

@@ -364,6 +364,13 @@ test_read_bad(void **state)
 	bytes("\1a\1b", 4);
 	pointer(12);
 	assert_int_equal(read_at(14, &out, &next), -1);
+	/* back, then forward again, though not as far as it began */
+	w.n = 12;
+	pointer(14);
+	u8(0);
+	u8(0);
+	pointer(12);
+	assert_int_equal(read_at(16, &out, &next), -1);
 	/* reserved kinds of label: 0x40, 0x80 and all between */
 	for (unsigned c = 64; c < 192; c++) {
 		w.n = 12;
@@ -708,6 +715,12 @@ test_alias(void **state)
 	dns_answer_free(&a);
 	begin("a.x", 1, 0, 1, 0, 0);
 	alias("a.x", "b.x");
+	assert_int_equal(status("a.x", DNS_A), DNS_NODATA);
+	/* of another class it leads nowhere */
+	begin("a.x", 1, 0, 2, 0, 0);
+	alias("a.x", "b.x");
+	w.b[12 + 5 + 4 + 5 + 3] = 3;
+	address("b.x", "\1\2\3\4");
 	assert_int_equal(status("a.x", DNS_A), DNS_NODATA);
 	/* asked for by itself */
 	begin("a.x", 5, 0, 2, 0, 0);
