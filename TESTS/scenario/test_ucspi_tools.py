@@ -310,6 +310,7 @@ def test_carriers_end_with_their_program(h, tool):
     child = h.popen(["sh", "-c", f"exec 9</run/held; exec {tool} sleep 600"],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL)
+    h.wait(lambda: h.running("sleep"), "the program")   # was the tool before
     carrier, = h.wait(lambda: h.running(tool), "the carrier")
     fds = h.wait(lambda: (lambda d: len(d) == 5 and d)(
         {os.readlink(f"/proc/{carrier}/fd/{n}")
