@@ -20,7 +20,6 @@
 #include "lib/dns_parse.h"
 #include "lib/fs.h"
 #include "lib/io.h"
-#include "lib/log.h"
 #include "lib/tai.h"
 
 #include <errno.h>
@@ -61,14 +60,10 @@ struct query {
 	struct str in;                  /* TCP */
 };
 
-static uint16_t
-random16(void)
+static int
+random16(uint16_t *out)
 {
-	uint16_t r;
-
-	if (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r)
-		die_sys(111, "unable to get random bytes");
-	return r;
+	return getrandom(out, sizeof *out, 0) == (ssize_t)sizeof *out ? 0 : -1;
 }
 
 /* Setting up. */
@@ -135,11 +130,11 @@ bind_random(int fd, uint8_t family)
 	const struct ip any = {.family = family};
 
 	for (int i = 0; i < PORT_TRIES; i++) {
-		uint16_t port = random16();
 		struct sockaddr_storage ss;
+		uint16_t port;
 		socklen_t len;
 
-		if (port < PORT_MIN)
+		if (random16(&port) < 0 || port < PORT_MIN)
 			continue;
 		len = ip_to_sockaddr(&any, port, &ss);
 		if (bind(fd, (const struct sockaddr *)&ss, len) == 0)
@@ -180,9 +175,8 @@ query_send(struct query *q)
 	q->fd = socket(s->ip.family == 4 ? AF_INET : AF_INET6,
 	    (q->stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC |
 	    SOCK_NONBLOCK, 0);
-	if (q->fd < 0 || len == (socklen_t)-1)
+	if (q->fd < 0 || len == (socklen_t)-1 || random16(&q->q.id) < 0)
 		return -1;
-	q->q.id = random16();
 	q->q.edns = !q->plain;
 	q->wrong = 0;
 	q->sent = 0;
@@ -377,7 +371,7 @@ queries_run(struct query *q, size_t n, bool hurry)
 {
 	for (;;) {
 		struct pollfd p[QUERIES_MAX];
-		bool busy = false, found = false;
+		bool busy = false, found = false, failed;
 
 		for (size_t i = 0; i < n; i++) {
 			p[i] = (struct pollfd){.fd = -1};
@@ -402,12 +396,13 @@ queries_run(struct query *q, size_t n, bool hurry)
 					q[i].until = end;
 			}
 		}
-		if (poll(p, n, wait_ms(q, n)) < 0 && errno != EINTR)
-			die_sys(111, "unable to poll");
+		failed = poll(p, n, wait_ms(q, n)) < 0 && errno != EINTR;
 		for (size_t i = 0; i < n; i++) {
 			if (q[i].done)
 				continue;
-			if (p[i].revents != 0)
+			if (failed)
+				query_end(&q[i], DNS_TEMP);
+			else if (p[i].revents != 0)
 				query_event(&q[i]);
 			else if (clock_mono_ms() >= q[i].until)
 				query_next(&q[i], false);
