@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define STALE_MS (REMOTE_IDLE_MS - REMOTE_IDLE_MS / 8)  /* about to end */
+#define IDLE_MAX 50             /* idle ones that are kept */
 #define LOST_MAX 3              /* workers that may end before reading */
 
 /* ---- idle workers ---- */
@@ -48,6 +49,7 @@ idle_add(struct worker *w)
 	if (first != NULL)
 		first->host_prev = w;
 	map_set(&p->idle, str_c(&w->host), w->host.len, w);
+	p->nidle++;
 }
 
 static void
@@ -55,6 +57,7 @@ idle_del(struct worker *w)
 {
 	struct pool *p = &w->rs->pool;
 
+	p->nidle--;
 	if (w->prev != NULL)
 		w->prev->next = w->next;
 	else
@@ -179,6 +182,8 @@ worker_hear(struct worker *w)
 	w->tx = NULL;
 	idle_add(w);
 	tx_report_take(w->rs, tx, p->buf, (size_t)n);
+	if (p->nidle > IDLE_MAX)
+		worker_drop(p->oldest);         /* not this one */
 	return HEARD;
 }
 

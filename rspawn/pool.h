@@ -44,7 +44,7 @@ struct pool {
 	struct map idle;        /* host -> its youngest idle worker */
 	struct map by_pid;
 	struct worker *oldest, *youngest;
-	unsigned n;             /* workers in all */
+	unsigned n, nidle;      /* workers in all; idle ones */
 	char buf[REMOTE_PACKET_MAX];
 };
 
