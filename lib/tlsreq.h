@@ -87,8 +87,9 @@ enum tlsreq_status {
 /* A connection to tlsd, or -1 with errno. */
 __attribute__((warn_unused_result))
 int tlsreq_open(const char *path);
-/* Closes t and net in every case.  On TLSREQ_OK *plain_out is a connected stream socket: its end of file is the end of the
- * peer's data; closing it ends TLS properly. */
+/* Closes t and net in every case.  On TLSREQ_OK *plain_out is a connected
+ * stream socket: its end of file is the end of the peer's data; closing it
+ * ends TLS properly. */
 __attribute__((warn_unused_result))
 enum tlsreq_status tlsreq_start(int t, const struct tlsreq *, int net,
     struct tlsfacts *, int *plain_out);
