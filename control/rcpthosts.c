@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define MORE "morercpthosts.cdb"
-
 static int
 load_list(struct map *out)
 {
@@ -28,7 +26,7 @@ open_more(struct cdb_file **out)
 	struct str path = {0};
 	enum cdb_status st;
 
-	str_catf(&path, "%s/" MORE, control_dir());
+	str_catf(&path, "%s/" RCPTHOSTS_MORE, control_dir());
 	st = cdbfile_open(str_c(&path), out);
 	str_free(&path);
 	if (st != CDB_OK)
@@ -43,7 +41,7 @@ rcpthosts_load(struct rcpthosts *out, const char **failed)
 
 	*failed = control_entry(CONTROL_RCPTHOSTS)->file;
 	if (load_list(&out->list) == 0) {
-		*failed = MORE;
+		*failed = RCPTHOSTS_MORE;
 		if (open_more(&out->more) == 0)
 			return 0;
 	}

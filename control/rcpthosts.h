@@ -13,6 +13,8 @@
 #include "control/control.h"
 #include "lib/cdb.h"
 
+#define RCPTHOSTS_MORE "morercpthosts.cdb"      /* below control/ */
+
 enum rcpthosts_status {
 	RCPTHOSTS_YES,
 	RCPTHOSTS_NO,

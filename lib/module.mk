@@ -16,4 +16,5 @@ LIB_SRC += lib/dns.c lib/dns_parse.c
 UNIT += dns dns_parse
 FUZZ += dns
 LIB_SRC += lib/base64.c
+LIB_SRC += lib/keep.c
 UNIT += base64

@@ -131,8 +131,6 @@ load_auth(struct smtpd_config *c, int argc, char **argv)
 		c->auth_clear = true;
 	else if (*v != '\0' && !c->auth_never)
 		log_warn("SMTPAUTH is not understood: %s", v);
-	v = getenv("SUBMISSION");
-	c->submission = v != NULL && strcmp(v, "0") != 0;
 	if (c->auth_never)
 		return;
 	c->checkpw = smtpd_config_checkpw((const char *const *)argv + 1,
@@ -147,32 +145,42 @@ load_auth(struct smtpd_config *c, int argc, char **argv)
 static void
 load_times(struct smtpd_config *c)
 {
-	uint64_t idle = control_need_number(CONTROL_TIMEOUTSMTPD), n;
 	const char *v = getenv("GREETDELAY");
+	int idle = c->times.idle;
+	uint64_t n;
 
-	if (idle < 1)
-		idle = 1;
-	if (idle > 86400)
-		idle = 86400;
-	c->times = (struct smtpd_times){.idle = (int)idle * 1000,
+	c->times = (struct smtpd_times){.idle = idle,
 	    .line = 60000, .data = 60000, .session = 4 * 3600 * 1000,
 	    .greet = -1, .proxy = 10000, .wrong = 1000, .slow = 1000,
 	    .tls = 30000};
-	if (c->times.line > c->times.idle)
-		c->times.line = c->times.idle;
-	if (c->times.data > c->times.idle)
-		c->times.data = c->times.idle;
+	if (c->times.line > idle)
+		c->times.line = idle;
+	if (c->times.data > idle)
+		c->times.data = idle;
 	if (v != NULL && scan_u64(v, &n) > 0)
 		c->times.greet = n > 300 ? 300000 : (int)n * 1000;
 }
 
 static void
-load_control(struct smtpd_config *c)
+load_idle(struct smtpd_config *c)
+{
+	uint64_t idle = control_need_number(CONTROL_TIMEOUTSMTPD);
+
+	if (idle < 1)
+		idle = 1;
+	if (idle > 86400)
+		idle = 86400;
+	c->times.idle = (int)idle * 1000;
+}
+
+void
+smtpd_config_control(struct smtpd_config *c)
 {
 	enum control_status st = control_line(CONTROL_SMTPGREETING,
 	    &c->greeting);
-	const char *failed, *v = getenv("DATABYTES");
+	const char *failed, *v = getenv("SUBMISSION");
 
+	c->submission = v != NULL && strcmp(v, "0") != 0;
 	if (st == CONTROL_DEFAULT)
 		str_copy(&c->me, &c->greeting);
 	else if (control_line(CONTROL_ME, &c->me) == CONTROL_TEMP)
@@ -190,17 +198,39 @@ load_control(struct smtpd_config *c)
 	if (rcpthosts_load(&c->rcpthosts, &failed) < 0)
 		die_sys(111, "unable to read %s/%s", control_dir(), failed);
 	c->databytes = control_need_number(CONTROL_DATABYTES);
-	if (v != NULL && scan_u64(v, &c->databytes) == 0)
-		log_warn("DATABYTES is no number: %s", v);
+	load_idle(c);
 }
 
 void
-smtpd_config_load(struct smtpd_config *c, int argc, char **argv)
+smtpd_config_watch(struct keep_program *k)
 {
+	static const enum control_id ids[] = {CONTROL_ME,
+	    CONTROL_SMTPGREETING, CONTROL_LOCALIPHOST, CONTROL_BADMAILFROM,
+	    CONTROL_LOCALS, CONTROL_SENDERLOGINS, CONTROL_RCPTHOSTS,
+	    CONTROL_DATABYTES, CONTROL_TIMEOUTSMTPD};
+	struct str path = {0};
+
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		str_clear(&path);
+		str_catf(&path, "%s/%s", control_dir(),
+		    control_entry(ids[i])->file);
+		keep_watch(k, str_c(&path));
+	}
+	str_clear(&path);
+	str_catf(&path, "%s/" RCPTHOSTS_MORE, control_dir());
+	keep_watch(k, str_c(&path));
+	str_free(&path);
+}
+
+void
+smtpd_config_session(struct smtpd_config *c, int argc, char **argv)
+{
+	const char *v = getenv("DATABYTES");
 	struct stat st;
 
-	*c = (struct smtpd_config){.tls_socket = TLSREQ_SOCKET,
-	    .rcpt_socket = VERIFY_SOCKET, .queue_dir = QUEUE_DIR};
+	c->tls_socket = TLSREQ_SOCKET;
+	c->rcpt_socket = VERIFY_SOCKET;
+	c->queue_dir = QUEUE_DIR;
 	env_copy(&c->peer.ip, "TCPREMOTEIP");
 	env_copy(&c->peer.host, "TCPREMOTEHOST");
 	env_copy(&c->peer.info, "TCPREMOTEINFO");
@@ -215,7 +245,8 @@ smtpd_config_load(struct smtpd_config *c, int argc, char **argv)
 	load_tls(c);
 	load_auth(c, argc, argv);
 	load_times(c);
-	load_control(c);
+	if (v != NULL && scan_u64(v, &c->databytes) == 0)
+		log_warn("DATABYTES is no number: %s", v);
 }
 
 void

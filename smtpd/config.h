@@ -1,9 +1,11 @@
 /* smtpd/config.h - all that qmail-smtpd is told: control files, environment,
- * arguments.  Read once, before the first byte of a client. */
+ * arguments.  Read once, before the first byte of a client; by a program that
+ * is kept (lib/keep.h) in two steps, files once and the rest per session. */
 #ifndef SMTPD_CONFIG_H
 #define SMTPD_CONFIG_H
 
 #include "control/rcpthosts.h"
+#include "lib/keep.h"
 #include "lib/str.h"
 
 #include <stdbool.h>
@@ -75,8 +77,13 @@ struct smtpd_config {
 	struct smtpd_times times;
 };
 
-/* Dies 111 when a control file cannot be read. */
-void smtpd_config_load(struct smtpd_config *out, int argc, char **argv);
+/* The control files, into a config that is {0}; of the environment SUBMISSION
+ * counts.  Dies 111 when one cannot be read. */
+void smtpd_config_control(struct smtpd_config *out);
+/* The rest: environment, arguments, descriptor 0.  After the control files. */
+void smtpd_config_session(struct smtpd_config *, int argc, char **argv);
+/* Has a template watch those files; before they are read. */
+void smtpd_config_watch(struct keep_program *);
 void smtpd_config_free(struct smtpd_config *);
 
 /* The checkpassword program among the arguments of qmail-smtpd, which are

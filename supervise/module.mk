@@ -41,8 +41,9 @@ svscan_SRC := supervise/svscan.c supervise/scan.c supervise/status.c \
 	$(SUP_TOOL)
 CMDS += tcpserver
 tcpserver_SRC := supervise/tcpserver.c supervise/server.c \
-	supervise/server_opt.c supervise/session.c supervise/peers.c \
-	supervise/srvlimits.c supervise/rules.c supervise/tcpwho.c $(SUP_TOOL)
+	supervise/server_opt.c supervise/kept.c supervise/session.c \
+	supervise/peers.c supervise/srvlimits.c supervise/rules.c \
+	supervise/tcpwho.c $(SUP_TOOL)
 tcpserver_LDLIBS := -lcdb
 # The address space that run scripts leave it (softlimit -m 4000000) has no room
 # for shared libraries.

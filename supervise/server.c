@@ -7,6 +7,7 @@
  * one spawn.
  *
  *	accept -> too many or punished? -> rules -> spawn       (-H -R -l name)
+ *	accept -> too many or punished? -> rules -> kept program forks (with -k)
  *	accept -> too many or punished? -> fork -> banner, DNS, ident, rules,
  *	    exec
  *
@@ -15,6 +16,7 @@
  * one of the places that the limits give to it. */
 #include "supervise/server.h"
 
+#include "supervise/kept.h"
 #include "supervise/peers.h"
 #include "supervise/session.h"
 #include "supervise/tcpwho.h"
@@ -61,6 +63,7 @@ struct server {
 	struct loop_watch port, signals;
 	struct peers peers;
 	struct ruleset rules;
+	struct kept kept;       /* -k */
 	bool done;
 };
 
@@ -277,6 +280,32 @@ count_in(struct server *s, pid_t pid, const struct ip *ip)
 	watch_port(s);
 }
 
+/* Gives the connection to the program that is kept: false when it has none for
+ * us.  Its child writes the lines, so that they come before its own. */
+static bool
+give_to_kept(struct server *s, const struct session *ses)
+{
+	struct str lines = {0};
+	pid_t pid;
+	bool ok;
+
+	if (!s->conf->keep)
+		return false;
+	if (s->conf->talk == SERVER_VERBOSE) {
+		cat_status(s, s->peers.n + 1, &lines);
+		str_cats(&lines, "tcpserver: pid \001");
+		cat_from(&lines, &ses->remote);
+		str_cats(&lines, "tcpserver: ok \001 ");
+		session_text(ses, &lines);
+		str_catc(&lines, '\n');
+	}
+	ok = kept_give(&s->kept, ses->fd, &lines, ses->env.v, &pid);
+	if (ok)
+		count_in(s, pid, &ses->remote);
+	str_free(&lines);
+	return ok;
+}
+
 /* Starts the program; the session is decided. */
 static void
 spawn_program(struct server *s, const struct session *ses)
@@ -406,7 +435,8 @@ serve(struct server *s, int fd, const struct ip *ip, uint16_t port)
 	} else {
 		switch (session_decide(&ses, &s->rules)) {
 		case SESSION_OK:
-			spawn_program(s, &ses);
+			if (!give_to_kept(s, &ses))
+				spawn_program(s, &ses);
 			break;
 		case SESSION_DENIED:
 			say_refusal(s, &ses, NULL);
@@ -458,6 +488,12 @@ reap(struct server *s)
 		unsigned seconds = 0;
 		bool ours = peers_end(&s->peers, pid, &client);
 
+		if (s->conf->keep && !ours) {
+			kept_ended(&s->kept, pid, status);
+			continue;
+		}
+		if (s->conf->keep && WIFSIGNALED(status))
+			kept_renew(&s->kept);
 		str_catf(&lines, "tcpserver: end %d status %d\n", (int)pid,
 		    status);
 		cat_status(s, s->peers.n, &lines);
@@ -636,6 +672,8 @@ open_server(struct server *s, const struct server_conf *c)
 		server_die(c, "unable to watch the port");
 	peers_init(&s->peers);
 	leave_stdio(c, s->port.fd);
+	if (c->keep)
+		kept_open(&s->kept, c->program, c->talk == SERVER_QUIET);
 	say_status(s, 0);
 }
 
@@ -651,6 +689,8 @@ server_run(const struct server_conf *c)
 		look_at_limits(&s, false);
 		watch_port(&s);
 	}
+	if (c->keep)
+		kept_close(&s.kept);
 	peers_free(&s.peers);
 	cdbfile_close(s.rules.f);
 	return 0;

@@ -14,6 +14,7 @@ struct server_conf {
 	enum server_talk talk;
 	bool kill_options;      /* -O */
 	bool delay;             /* -d */
+	bool keep;              /* -k, where nothing slow is asked for */
 	bool remote_name;       /* -h */
 	bool paranoid;          /* -p */
 	bool remote_info;       /* -r */

@@ -19,7 +19,7 @@
 #define USAGE "tcpserver [ -1UXpPhHrRoOdDqQv ] [ -c limit ] [ -x rules.cdb ]" \
 	" [ -B banner ] [ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ]" \
 	" [ -t timeout ] host port program"
-#define OPTIONS "+1UXpPhHrRoOdDqQv46c:C:x:B:g:u:b:l:t:I:L:"
+#define OPTIONS "+1UXpPhHrRoOdDqQv46kc:C:x:B:g:u:b:l:t:I:L:"
 
 static _Noreturn void
 misuse(const struct server_conf *c, const char *what, const char *value)
@@ -115,6 +115,7 @@ take_flag(struct server_conf *c, int opt, const char *value)
 	case 'O': c->kill_options = true; break;
 	case 'd': c->delay = true; break;
 	case 'D': c->delay = false; break;
+	case 'k': c->keep = true; break;
 	case 'q': c->talk = SERVER_QUIET; break;
 	case 'Q': c->talk = SERVER_ERRORS; break;
 	case 'v': c->talk = SERVER_VERBOSE; break;
