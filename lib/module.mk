@@ -17,4 +17,4 @@ UNIT += dns dns_parse
 FUZZ += dns
 LIB_SRC += lib/base64.c
 LIB_SRC += lib/keep.c
-UNIT += base64
+UNIT += base64 keep
