@@ -38,3 +38,6 @@ UNIT += verdict dotname
 LIB_SRC += mail/netstring.c
 UNIT += netstring
 FUZZ += netstring
+LIB_SRC += mail/authproto.c
+UNIT += authproto
+FUZZ += authproto
