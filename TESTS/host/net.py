@@ -20,6 +20,7 @@ Peers are unpacked from Debian's packages inside their hosts, never installed
 on the machine; the packages are kept in build/TESTS/debs."""
 
 import contextlib
+import fcntl
 import os
 import re
 import subprocess
@@ -30,6 +31,9 @@ from host import Host, HostError, REPO
 DEBS = REPO + "/build/TESTS/debs"
 NS = 53                         # number of the name server's host
 FIRST = 11                      # of the others
+# On, and no address waits for others to object to it.
+IPV6 = "cd /proc/sys/net/ipv6/conf && echo 0 >all/disable_ipv6 && " \
+    "echo 0 >all/accept_dad && echo 0 >default/accept_dad"
 RESOLV = "nameserver 10.7.0.53\nnameserver fd07::53\n"
 NSD = ["nsd", "-c", "/run/nsd/conf"]
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
@@ -41,15 +45,26 @@ def in_net(host, *argv):
                    **QUIET)
 
 
-def apt(*argv, **kw):
+def apt(archives, *argv, **kw):
+    """Without apt's locks: nothing is installed, and somebody may be
+    installing."""
     return subprocess.run(["apt-get", "-q", "-y", "--no-install-recommends",
-                           "-o", "APT::Sandbox::User=", *argv], **kw)
+                           "-o", "APT::Sandbox::User=",
+                           "-o", "Debug::NoLocking=1",
+                           "-o", f"Dir::Cache::archives={archives}", *argv],
+                          **kw)
 
 
 def debs(package):
     """Files of a package and of all it needs that is not installed here."""
-    listed = f"{DEBS}/{package}.list"
     os.makedirs(DEBS + "/partial", exist_ok=True)
+    with open(DEBS + "/.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return fetch(package)
+
+
+def fetch(package):
+    listed = f"{DEBS}/{package}.list"
     with contextlib.suppress(FileNotFoundError):
         # good as long as nothing was installed since
         if os.path.getmtime(listed) > os.path.getmtime("/var/lib/dpkg/status"):
@@ -60,9 +75,8 @@ def debs(package):
     with tempfile.TemporaryDirectory() as none:
         # what is in the cache would have no address
         def uris():
-            return apt("-o", f"Dir::Cache::archives={none}", "-o",
-                       "Debug::NoLocking=1", "--print-uris", "install",
-                       package, capture_output=True, text=True)
+            return apt(none, "--print-uris", "install", package,
+                       capture_output=True, text=True)
         os.mkdir(none + "/partial")
         out = uris()
         if out.returncode != 0:
@@ -70,8 +84,7 @@ def debs(package):
             out = uris()
         if out.returncode != 0:
             raise HostError(out.stderr)
-    apt("-o", f"Dir::Cache::archives={DEBS}", "-d", "install", package,
-        check=True, **QUIET)
+    apt(DEBS, "-d", "install", package, check=True, **QUIET)
     files = [f"{DEBS}/{name}" for name in
              re.findall(r"(?m)^'\S+' (\S+\.deb) \d+", out.stdout)]
     with open(listed + ".new", "w") as f:
@@ -112,7 +125,7 @@ class Net:
         try:
             debs("nsd")         # before a host lies over this file system
             self.ns = self.open_hosts.enter_context(Host("ns.net.example"))
-            self.ns.run("echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
+            self.ns.run(IPV6)
             in_net(self.ns, "ip", "link", "add", "br0", "type", "bridge",
                    "forward_delay", "0", "mcast_snooping", "0")
             self._address(self.ns, "br0", NS)
@@ -153,7 +166,7 @@ class Net:
         if number == NS:
             raise HostError("no address is left")
         h = self.open_hosts.enter_context(Host(name, **options))
-        h.run("echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
+        h.run(IPV6)
         in_net(self.ns, "ip", "link", "add", f"v{number}", "type", "veth",
                "peer", "name", "eth0", "netns", str(h.pid))
         in_net(self.ns, "ip", "link", "set", f"v{number}", "master", "br0",
@@ -318,7 +331,7 @@ class Peer:
         self.tls = tls
         self.configure()
         self.run()
-        self.h.wait(self.listening, f"{self.package} to listen", 30)
+        self._wait(self.listening, f"{self.package} to listen", 30)
 
     def stop(self):
         self.h.run(["pkill", "-KILL", "-x", self.process], check=False)
@@ -349,9 +362,12 @@ class Peer:
 
     def mail(self, user, n=1):
         """Wait for n messages; the list of them."""
+        return self._wait(lambda: len(self.mails(user)) >= n and
+                          self.mails(user), f"{n} messages for {user}")
+
+    def _wait(self, condition, what, *args):
         try:
-            return self.h.wait(lambda: len(self.mails(user)) >= n and
-                               self.mails(user), f"{n} messages for {user}")
+            return self.h.wait(condition, what, *args)
         except HostError as e:
             raise HostError(f"{e}\n{self.log()[-4000:]}")
 
