@@ -87,7 +87,11 @@ xclient_proxy(struct smtpd *s)
 		copy_ip(&s->peer.ip, &f.from);
 		copy_ip(&s->peer.local_ip, &f.to);
 		xclient_export(s);
-	} else if (st != PROXY_LOCAL) {
+	} else if (st == PROXY_LOCAL) {
+		/* No address is no reason to relay: "UNKNOWN" is somebody. */
+		s->relayclient = NULL;
+		xclient_export(s);
+	} else {
 		wire_end(s, st == PROXY_BAD ? "proxy_header" :
 		    "no_proxy_header");
 		return -1;
