@@ -135,12 +135,23 @@ login(struct smtpd *s, const char *arg, struct secret *out)
 	return x < 0 ? x : ask(s, "UGFzc3dvcmQ6", &out->pass);
 }
 
+/* One user with one who was tried before. */
+static void
+compare_tried(struct smtpd *s, const struct str *user)
+{
+	if (!bytes_caseeq(str_c(user), user->len, str_c(&s->tried),
+	    s->tried.len))
+		s->guesses = true;
+}
+
 static void
 wrong(struct smtpd *s, const struct str *user)
 {
 	int delay = s->cfg->times.wrong << s->wrong;
 
-	s->wrong++;
+	if (s->wrong++ == 0)
+		str_copy(&s->tried, user);
+	compare_tried(s, user);
 	log_auth(s, "auth-failed", user);
 	wire_sleep(s, delay);
 	if (s->wrong >= SMTPD_AUTH_TRIES) {
@@ -161,6 +172,8 @@ check(struct smtpd *s, const struct secret *x)
 		    x->user.s, x->user.len, x->pass.s, x->pass.len);
 	switch (st) {
 	case CHECKPW_OK:
+		if (s->wrong > 0)
+			compare_tried(s, &x->user);
 		str_copy(&s->login, &x->user);
 		xclient_export(s);
 		log_auth(s, "auth", &x->user);

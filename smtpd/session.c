@@ -418,6 +418,7 @@ release(struct smtpd *s)
 	str_free(&s->peer.local_ip);
 	str_free(&s->peer.local_host);
 	str_free(&s->login);
+	str_free(&s->tried);
 	str_free(&s->from);
 	str_free(&s->rcpts);
 	str_free(&s->rcpt_wishes);
@@ -449,8 +450,11 @@ smtpd_session(struct io *io, const struct smtpd_config *cfg,
 	}
 	wire_flush(&s);
 	summary(&s);
-	/* Behind a balancer the address that connected is not to blame. */
-	if (s.wrong > 0 && s.login.len == 0 && !s.peer.proxied)
+	/* Behind a balancer the address that connected is not to blame.  A
+	 * slip of the user who is known now is none; but a password of one's
+	 * own is no licence to guess those of others. */
+	if (s.wrong > 0 && (s.login.len == 0 || s.guesses) &&
+	    !s.peer.proxied)
 		s.code = SMTPD_EXIT_WRONG;
 	release(&s);
 	return s.code;

@@ -63,6 +63,8 @@ struct smtpd {
 
 	/* What the session is judged by; counts. */
 	unsigned errors, junk, unknown, wrong;
+	struct str tried;               /* the user of the first wrong password */
+	bool guesses;                   /* and there was another one */
 	unsigned commands, messages, recipients, refused;
 	int64_t begun;                  /* clock_mono_ms */
 	int64_t patience;               /* ms that data may still take */
