@@ -204,7 +204,7 @@ def fails(lab, *argv, env=None):
 
 
 def test_arguments(lab):
-    for argv in ([], ["0"], ["0", "0"], ["-k", "0", "0", "true"],
+    for argv in ([], ["0"], ["0", "0"], ["-z", "0", "0", "true"],
                  ["-c"], ["-1v", "0", "0"]):
         rc, err = fails(lab, *argv)
         assert rc == 100 and err.startswith("tcpserver: usage: tcpserver "
