@@ -42,6 +42,7 @@ no_queue(struct smtpd *s)
 	str_copys(&text, "451 4.3.0 ");
 	str_cats(&text, qx_text(s->msg->q.fail));
 	wire_refuse(s, NULL, str_c(&text));
+	wire_log_others(s);
 	str_free(&text);
 	smtpd_reset(s);
 }
@@ -93,9 +94,9 @@ log_accept(const struct smtpd *s, uint64_t size, uint64_t qp)
 
 	wire_log_begin(s, &l, "accept");
 	wire_log_pair(&l, "from", str_c(&s->from), s->from.len);
-	wire_log_pair(&l, "to", str_c(&s->rcpts), strlen(str_c(&s->rcpts)));
-	str_catf(&l, " rcpts=%zu size=%llu qp=%llu", s->nrcpts,
-	    (unsigned long long)size, (unsigned long long)qp);
+	wire_log_rcpts(s, &l);
+	str_catf(&l, " size=%llu qp=%llu", (unsigned long long)size,
+	    (unsigned long long)qp);
 	if (s->tls.ok)
 		wire_log_pair(&l, "tls", str_c(&s->tls.version),
 		    s->tls.version.len);
@@ -190,6 +191,7 @@ finish(struct smtpd *s)
 			refuse_queue(s, code, &text);
 		str_free(&text);
 	}
+	wire_log_others(s);
 	smtpd_reset(s);
 }
 

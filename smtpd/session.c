@@ -396,6 +396,10 @@ summary(struct smtpd *s)
 		wire_log_pair(&l, "tls", str_c(&s->tls.version),
 		    s->tls.version.len);
 	wire_log_pair(&l, "reason", s->reason, strlen(s->reason));
+	if (s->nrcpts > 0) {            /* cut off: whom it would have gone to */
+		wire_log_pair(&l, "from", str_c(&s->from), s->from.len);
+		wire_log_rcpts(s, &l);
+	}
 	str_catf(&l, " messages=%u recipients=%u refused=%u commands=%u "
 	    "in=%llu out=%llu ms=%lld", s->messages, s->recipients,
 	    s->refused, s->commands,
@@ -403,6 +407,7 @@ summary(struct smtpd *s)
 	    (unsigned long long)(s->total_out + s->io->nwritten),
 	    (long long)(clock_mono_ms() - s->begun));
 	wire_log_end(&l);
+	wire_log_others(s);
 }
 
 static void

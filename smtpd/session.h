@@ -116,6 +116,10 @@ void wire_end(struct smtpd *, const char *reason);
 void wire_log_begin(const struct smtpd *, struct str *, const char *event);
 void wire_log_pair(struct str *, const char *key, const char *s, size_t n);
 void wire_log_end(struct str *);        /* writes and frees */
+/* to= and rcpts= of the transaction; nothing when it has no recipients. */
+void wire_log_rcpts(const struct smtpd *, struct str *);
+/* A line for each recipient but the first, so that all can be found. */
+void wire_log_others(const struct smtpd *);
 
 /* session.c */
 void smtpd_reset(struct smtpd *);               /* the transaction */

@@ -235,6 +235,31 @@ wire_log_end(struct str *line)
 }
 
 void
+wire_log_rcpts(const struct smtpd *s, struct str *out)
+{
+	if (s->nrcpts == 0)
+		return;
+	wire_log_pair(out, "to", str_c(&s->rcpts), strlen(str_c(&s->rcpts)));
+	str_catf(out, " rcpts=%zu", s->nrcpts);
+}
+
+void
+wire_log_others(const struct smtpd *s)
+{
+	const char *r = str_c(&s->rcpts);
+
+	for (size_t i = 1; i < s->nrcpts; i++) {
+		struct str l = {0};
+
+		r += strlen(r) + 1;
+		wire_log_begin(s, &l, "recipient");
+		wire_log_pair(&l, "from", str_c(&s->from), s->from.len);
+		wire_log_pair(&l, "to", r, strlen(r));
+		wire_log_end(&l);
+	}
+}
+
+void
 wire_refuse(struct smtpd *s, const char *to, const char *text)
 {
 	struct str l = {0};
@@ -247,6 +272,8 @@ wire_refuse(struct smtpd *s, const char *to, const char *text)
 		wire_log_pair(&l, "from", str_c(&s->from), s->from.len);
 	if (to != NULL)
 		wire_log_pair(&l, "to", to, strlen(to));
+	else
+		wire_log_rcpts(s, &l);
 	if (text[code] != '\0')
 		code++;
 	wire_log_pair(&l, "reason", text + code, strlen(text + code));
