@@ -41,3 +41,6 @@ FUZZ += netstring
 LIB_SRC += mail/authproto.c
 UNIT += authproto
 FUZZ += authproto
+LIB_SRC += mail/quota.c mail/maildirsize.c
+UNIT += maildirsize
+FUZZ += maildirsize
