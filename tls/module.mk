@@ -17,7 +17,10 @@ PROGS += tlswrap
 tlswrap_SRC := tls/tlswrap.c
 tlswrap_LDFLAGS := -static-pie
 MAN += tls/keyd.8 tls/tlsd.8 tls/tlswrap.8 tls/valija-cert.8
-UNIT += keyproto layout
+UNIT += keyproto layout pump
+pump_UNIT_SRC := tls/pump.c tls/netbio.c tls/context.c tls/pair_make.c \
+	tls/pair.c tls/certs_parse.c tls/key.c tls/keyproto.c
+pump_UNIT_LDLIBS := -lssl -lcrypto
 keyproto_UNIT_SRC := tls/keyring.c tls/key.c tls/keyproto.c
 keyproto_UNIT_LDLIBS := -lcrypto
 layout_UNIT_SRC := tls/layout.c

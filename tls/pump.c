@@ -28,6 +28,8 @@ struct flow {
 	bool want_write;                /* libssl waits for the network */
 	bool gone;                      /* the program closed both ways */
 	bool left;                      /* and left something unread */
+	int64_t until;                  /* ms, for the rest of what it said
+	                                 * before it ended; 0: it is there */
 	enum pump_end end;
 };
 
@@ -37,7 +39,8 @@ pump_end_text(enum pump_end e)
 	static const char *const text[] = {
 		[PUMP_CLOSED] = "closed", [PUMP_TRUNCATED] = "truncated",
 		[PUMP_BROKEN] = "broken", [PUMP_RESET] = "reset",
-		[PUMP_LEFT] = "left", [PUMP_IDLE] = "idle",
+		[PUMP_LEFT] = "left", [PUMP_STUCK] = "stuck",
+		[PUMP_IDLE] = "idle",
 	};
 
 	return text[e];
@@ -173,6 +176,19 @@ to_peer(struct flow *f)
 	return true;
 }
 
+/* How long to wait.  Nobody but us watches a peer whose program has ended: it
+ * must not keep this process by reading nothing, or a byte now and then. */
+static int
+patience(const struct flow *f)
+{
+	int64_t left;
+
+	if (f->until == 0)
+		return f->p->idle_ms;
+	left = f->until - clock_mono_ms();
+	return left > 0 ? (int)left : 0;
+}
+
 /* True: one side has something for us; false: nobody for that long. */
 static bool
 wait_both(struct flow *f)
@@ -189,16 +205,21 @@ wait_both(struct flow *f)
 	if (f->in.n > 0)
 		pf[1].events |= POLLOUT;
 	/* A hang-up is reported unasked, and would be again and again: the
-	 * program's is of use once, when it has nothing more to say. */
+	 * program's is of use twice, when it comes and when there is nothing
+	 * more of what it said. */
 	if (pf[0].events == 0)
 		pf[0].fd = -1;
-	if (pf[1].events == 0 && (f->gone || !f->out.eof))
+	if (pf[1].events == 0 && (f->gone || (f->until != 0 && !f->out.eof)))
 		pf[1].fd = -1;
 	do
-		r = poll(pf, 2, f->p->idle_ms);
+		r = poll(pf, 2, patience(f));
 	while (r < 0 && errno == EINTR);
-	if (pf[1].revents & (POLLHUP | POLLERR) && f->out.eof && !f->gone)
-		program_gone(f);
+	if (pf[1].revents & (POLLHUP | POLLERR)) {
+		if (f->until == 0)
+			f->until = clock_mono_ms() + f->p->rest_ms;
+		if (f->out.eof && !f->gone)
+			program_gone(f);
+	}
 	f->want_write = false;
 	return r > 0;
 }
@@ -241,7 +262,9 @@ pump_run(struct pump *p)
 			}
 			return f.end;
 		}
-		if (!moved && !wait_both(&f))
+		if (f.until != 0 && clock_mono_ms() >= f.until)
+			return PUMP_STUCK;
+		if (!moved && !wait_both(&f) && f.until == 0)
 			return PUMP_IDLE;
 	}
 }

@@ -8,6 +8,8 @@
 
 #define PUMP_IDLE_MS (60 * 60 * 1000)   /* programs have shorter limits */
 #define PUMP_LINGER_MS 2000             /* for the peer to read our last */
+#define PUMP_REST_MS (5 * 60 * 1000)    /* for the peer to take what a program
+                                         * that has ended left for it */
 #define PUMP_QUIET (256 * 1024)         /* bytes without any content */
 #define PUMP_BUF 16384                  /* bytes: a record */
 
@@ -17,6 +19,7 @@ enum pump_end {
 	PUMP_BROKEN,            /* a record that is none, or too many empty */
 	PUMP_RESET,             /* the connection broke */
 	PUMP_LEFT,              /* the program closed with data on the way */
+	PUMP_STUCK,             /* the peer did not take the program's last */
 	PUMP_IDLE,
 };
 const char *pump_end_text(enum pump_end);
@@ -25,7 +28,7 @@ struct pump {
 	SSL *ssl;
 	struct netbio *net;
 	int plain;                      /* the program's side, non-blocking */
-	int idle_ms, linger_ms;
+	int idle_ms, linger_ms, rest_ms;
 	uint64_t in, out;               /* content bytes */
 };
 

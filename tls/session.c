@@ -271,7 +271,8 @@ static void
 pump(struct session *s)
 {
 	struct pump p = {.ssl = s->ssl, .net = &s->net, .plain = s->plain,
-	    .idle_ms = PUMP_IDLE_MS, .linger_ms = PUMP_LINGER_MS};
+	    .idle_ms = PUMP_IDLE_MS, .linger_ms = PUMP_LINGER_MS,
+	    .rest_ms = PUMP_REST_MS};
 	enum pump_end end;
 
 	(void)close(s->t);
