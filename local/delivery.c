@@ -119,7 +119,7 @@ struct trail {
 static int
 read_trail(int mfd, const struct str *line, struct trail *out)
 {
-	char buf[8192], start[16];
+	char buf[4096], start[16];
 	size_t col = 0;         /* bytes of this line so far */
 	bool same = true;
 	off_t at = 0;

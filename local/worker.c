@@ -56,6 +56,9 @@ struct worker {
 	struct loop loop;
 	struct loop_watch sock, sig;
 	const char *user, *home, *aliasempty;
+	/* LOCALPROTO_MAX bytes; on the heap, because what is never used of
+	 * them is no memory there, and there are many workers. */
+	char *packet;
 	struct job *batch[WORKER_BATCH];
 	size_t nbatch;
 	struct job *head, *tail;        /* waiting, oldest first */
@@ -321,13 +324,17 @@ job_batch(struct job *j)
 static void
 commit_batch(struct worker *w)
 {
-	struct maildir_file *files[WORKER_BATCH * WORKER_STEPS] = {NULL};
 	size_t n = 0, njobs = w->nbatch;
+	struct maildir_file **files;
 
+	if (njobs == 0)
+		return;
+	files = mem_alloc(njobs * WORKER_STEPS, sizeof *files);
 	for (size_t i = 0; i < njobs; i++)
 		for (size_t k = 0; k < w->batch[i]->nfiles; k++)
 			files[n++] = &w->batch[i]->files[k];
 	maildir_commit(files, n);
+	free(files);
 	w->nbatch = 0;
 	for (size_t i = 0; i < njobs; i++) {
 		struct job *j = w->batch[i];
@@ -386,10 +393,9 @@ job_arrive(struct job *j)
 static int
 receive(struct worker *w)
 {
-	char buf[LOCALPROTO_MAX];
 	struct job *j;
 	int mfd;
-	ssize_t n = sock_recv_fd(w->sock.fd, buf, sizeof buf, &mfd);
+	ssize_t n = sock_recv_fd(w->sock.fd, w->packet, LOCALPROTO_MAX, &mfd);
 
 	if (n < 0 && errno == EAGAIN)
 		return -1;
@@ -399,7 +405,7 @@ receive(struct worker *w)
 	}
 	j = mem_alloc(1, sizeof *j);
 	j->packet = mem_alloc((size_t)n, 1);
-	memcpy(j->packet, buf, (size_t)n);
+	memcpy(j->packet, w->packet, (size_t)n);
 	j->w = w;
 	j->d.mfd = mfd;
 	w->njobs++;
@@ -438,7 +444,8 @@ worker_run(int sock, const char *user, const char *home,
 {
 	static const int signals[] = {SIGCHLD, 0};
 	struct worker w = {.user = user, .home = home,
-	    .aliasempty = aliasempty};
+	    .aliasempty = aliasempty,
+	    .packet = mem_resize(NULL, LOCALPROTO_MAX, 1)};
 
 	sig_ignore(SIGPIPE);
 	w.sock = (struct loop_watch){.fd = sock, .want = LOOP_READ,
@@ -460,6 +467,7 @@ worker_run(int sock, const char *user, const char *home,
 		}
 	}
 	copies_free(&w.copies);
+	free(w.packet);
 	(void)close(w.sig.fd);
 	(void)close(w.loop.ep);
 	return 0;
