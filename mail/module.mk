@@ -44,3 +44,5 @@ FUZZ += authproto
 LIB_SRC += mail/quota.c mail/maildirsize.c
 UNIT += maildirsize
 FUZZ += maildirsize
+LIB_SRC += mail/dotfile.c mail/program.c mail/relay.c
+UNIT += program
