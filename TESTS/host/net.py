@@ -319,11 +319,15 @@ class Peer:
     def __init__(self, net, host, domain):
         self.h, self.domain = host, domain
         self.domains = [domain, "v4." + domain, "v6." + domain]
+        self.prepare()
         unpack(host, self.package)
         key, cert = net.certificate(host.name, "v4." + host.name,
                                     "v6." + host.name)
         host.write("/etc/ssl/private/mail.key", key, mode=0o600)
         host.write("/etc/ssl/mail.pem", cert, mode=0o644)
+
+    def prepare(self):
+        """Before the package is unpacked."""
 
     def start(self, tls):
         """Start, or start anew with or without TLS."""
@@ -382,12 +386,25 @@ class Postfix(Peer):
     sendmail = "/usr/sbin/sendmail"
     logs = ["/var/log/postfix.log"]
 
+    def prepare(self):
+        self.h.run(["debconf-set-selections"], input="postfix postfix/"
+                   "main_mailer_type select No configuration\n")
+
+    def aged(self, *argv):
+        """Run a command after main.cf; Postfix reads no file that changed in
+        this very second, and waits."""
+        self.h.run(["touch", "-d", "1 hour ago", "/etc/postfix/main.cf",
+                    "/etc/postfix/master.cf"])
+        self.h.run(argv)
+
     def configure(self):
         level = "may" if self.tls else "none"
-        self.h.run(["cp", "/usr/share/postfix/main.cf.debian",
-                    "/etc/postfix/main.cf"])
-        self.h.run(["postconf", "-F", "*/*/chroot = n"])
-        self.h.run(["postconf", "-e", f"myhostname={self.h.name}",
+        for file, form in (("main.cf", "main.cf.debian"),
+                           ("master.cf", "master.cf.dist")):
+            self.h.run(["cp", f"/usr/share/postfix/{form}",
+                        f"/etc/postfix/{file}"])
+        self.aged("postconf", "-F", "*/*/chroot = n")
+        self.aged("postconf", "-e", f"myhostname={self.h.name}",
                     "mydestination=" + ", ".join([*self.domains, self.h.name,
                                                   "localhost"]),
                     f"myorigin={self.domain}", "inet_interfaces=all",
@@ -404,12 +421,16 @@ class Postfix(Peer):
                     "smtpd_tls_key_file=/etc/ssl/private/mail.key",
                     "smtpd_tls_received_header=yes", "smtp_tls_loglevel=1",
                     "smtpd_tls_loglevel=1", "minimal_backoff_time=2s",
-                    "queue_run_delay=2s", "smtp_host_lookup=dns"])
+                    "queue_run_delay=2s", "smtp_host_lookup=dns")
         self.h.write("/etc/aliases", "postmaster: root\n")
-        self.h.run(["postalias", "/etc/aliases"])
+        self.aged("postalias", "/etc/aliases")
 
     def run(self):
-        self.h.run(["postfix", "start"])
+        self.aged("postfix", "start")
+
+    def stop(self):
+        self.h.run(["postfix", "stop"], check=False)
+        super().stop()
 
 
 EXIM_CONF = r"""
