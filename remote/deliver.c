@@ -141,6 +141,8 @@ find_hosts(struct run *r)
 	    mxlist_find(&r->list, &r->cfg->source, r->domain);
 	if (st == MX_OK) {
 		r->used = mem_alloc(r->list.nhost, sizeof(bool));
+		/* A host that may take it was not asked. */
+		r->temp += r->list.unknown;
 		return 0;
 	}
 	no_hosts(r, st);

@@ -137,6 +137,7 @@ resolve(struct mxlist *l, const struct mx_source *src)
 		}
 		dns_answer_free(&a);
 	}
+	l->unknown = temp;
 	if (l->naddr > 0)
 		return MX_OK;
 	return temp ? MX_TEMP : self ? MX_SELF : MX_NO_ADDRESS;

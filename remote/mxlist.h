@@ -33,6 +33,8 @@ struct mxlist {
 	size_t nhost;
 	struct mx_addr addr[MX_ADDRESSES_MAX];
 	size_t naddr;
+	bool unknown;           /* of a host that is left out the addresses
+	                         * could not be known */
 };
 void mxlist_free(struct mxlist *);
 

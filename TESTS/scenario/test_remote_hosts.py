@@ -245,6 +245,14 @@ def test_refused_and_unreachable_is_temporary(lab):
     assert "(#4.4.1)" in report[0][1]
 
 
+@pytest.mark.parametrize("stage", ["GREET", "MAIL"])
+def test_refused_and_unknown_is_temporary(lab, stage):
+    mx(lab, (10, "broken.example"), (20, "mx1.example"))
+    lab.zone.rcode["broken.example"] = 2
+    host(lab, 1, Peer(**{stage: "554 5.3.2 no"}))
+    assert letters(lab.send()) == "Z"
+
+
 def test_recipients_that_were_deferred_ask_the_next_host(lab):
     mx(lab, (10, "mx0.example"), (20, "mx1.example"))
     host(lab, 0, Peer(RCPT=("250 ok", BUSY, "550 5.1.1 no", BUSY)))
