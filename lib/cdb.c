@@ -151,12 +151,19 @@ cdbwriter_add(struct cdb_writer *w, const void *key, size_t klen,
 }
 
 int
-cdbwriter_commit(struct cdb_writer *w, const char *path, unsigned mode)
+cdbwriter_prepare(struct cdb_writer *w, unsigned mode)
 {
 	w->finished = true;
-	if (cdb_make_finish(&w->make) < 0 || fchmod(w->fd, mode) < 0 ||
-	    fsync(w->fd) < 0 || rename(w->tmp, path) < 0 ||
-	    fs_sync_parent(path) < 0) {
+	if (cdb_make_finish(&w->make) < 0 || fchmod(w->fd, mode) < 0)
+		return -1;
+	return fsync(w->fd);
+}
+
+int
+cdbwriter_commit(struct cdb_writer *w, const char *path, unsigned mode)
+{
+	if ((!w->finished && cdbwriter_prepare(w, mode) < 0) ||
+	    rename(w->tmp, path) < 0 || fs_sync_parent(path) < 0) {
 		cdbwriter_abort(w);
 		return -1;
 	}

@@ -33,6 +33,10 @@ int cdbwriter_open(const char *tmp, struct cdb_writer **out);
 __attribute__((warn_unused_result))
 int cdbwriter_add(struct cdb_writer *, const void *key, size_t klen,
     const void *value, size_t vlen);
+/* Finishes and syncs tmp, for a caller who does something between this and the
+ * commit.  On failure abort is still to be called. */
+__attribute__((warn_unused_result))
+int cdbwriter_prepare(struct cdb_writer *, unsigned mode);
 /* Finishes, syncs, renames to path, syncs the directory; frees the writer
  * either way.  On failure tmp is gone and path untouched; only when the last
  * sync fails is path new already but may not survive a power cut. */
