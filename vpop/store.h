@@ -71,10 +71,14 @@ typedef int vstore_user_fn(void *arg, const struct vuser *);
 typedef int vstore_alias_fn(void *arg, const char *alias, const char *line);
 typedef int vstore_ip_fn(void *arg, const char *ip, const char *domain);
 
+/* EXISTS: the store already knows the domain; nothing was changed. */
 VSTORE_CHECK enum vstore_status vstore_domain_add(struct vstore *,
     const struct vdomain_ref *);
+/* Users, aliases, limits, lastauth.  OK also when nothing is left of it, as
+ * when its directory has been moved away, which keeps the files of the cdb
+ * store as they were. */
 VSTORE_CHECK enum vstore_status vstore_domain_del(struct vstore *,
-    const struct vdomain_ref *);        /* users, aliases, limits, lastauth */
+    const struct vdomain_ref *);
 
 VSTORE_CHECK enum vstore_status vstore_user_get(struct vstore *,
     const struct vdomain_ref *, const char *user, struct vuser *out);
@@ -84,7 +88,8 @@ VSTORE_CHECK enum vstore_status vstore_user_set(struct vstore *,
     const struct vdomain_ref *, const struct vuser *);
 VSTORE_CHECK enum vstore_status vstore_user_del(struct vstore *,
     const struct vdomain_ref *, const char *user);
-/* By name.  *ended_out: what the callback returned. */
+/* By name.  *ended_out: what the callback returned.  When a record cannot be
+ * understood the others are given and then VSTORE_TEMP comes. */
 VSTORE_CHECK enum vstore_status vstore_user_each(struct vstore *,
     const struct vdomain_ref *, vstore_user_fn *, void *arg, int *ended_out);
 VSTORE_CHECK enum vstore_status vstore_user_count(struct vstore *,
@@ -94,6 +99,12 @@ VSTORE_CHECK enum vstore_status vstore_user_count(struct vstore *,
 VSTORE_CHECK enum vstore_status vstore_bulk_begin(struct vstore *,
     const struct vdomain_ref *);
 VSTORE_CHECK enum vstore_status vstore_bulk_end(struct vstore *);
+
+/* Makes anew what is derived of what an administrator may edit by hand
+ * (vpasswd.cdb of vpasswd); nothing to do in other stores.  EXISTS: it was as
+ * it should be and nothing was written. */
+VSTORE_CHECK enum vstore_status vstore_domain_index(struct vstore *,
+    const struct vdomain_ref *);
 
 /* alias NULL: all, by name.  In the cdb store they are .qmail files. */
 VSTORE_CHECK enum vstore_status vstore_alias_each(struct vstore *,

@@ -38,6 +38,8 @@ struct vstore_ops {
 	enum vstore_status (*bulk_begin)(struct vstore *,
 	    const struct vdomain_ref *);
 	enum vstore_status (*bulk_end)(struct vstore *);
+	enum vstore_status (*domain_index)(struct vstore *,
+	    const struct vdomain_ref *);        /* NULL: nothing to do */
 	enum vstore_status (*alias_each)(struct vstore *,
 	    const struct vdomain_ref *, const char *alias, vstore_alias_fn *,
 	    void *arg, int *ended_out);
@@ -77,6 +79,7 @@ struct vstore {
 	const struct vstore_ops *ops;
 	struct str vpopmail_dir;        /* without a slash at its end */
 	struct str reason;
+	int lock_ms;                    /* how long to wait for a locked file */
 	void *own;                      /* the store's; freed by ops->close */
 };
 
@@ -100,6 +103,9 @@ enum vstore_status vfiles_alias_add(struct vstore *,
     const struct vdomain_ref *, const char *alias, const char *line);
 enum vstore_status vfiles_alias_del(struct vstore *,
     const struct vdomain_ref *, const char *alias, const char *line);
+/* Aliases and limits of a domain that goes. */
+enum vstore_status vfiles_domain_del(struct vstore *,
+    const struct vdomain_ref *);
 enum vstore_status vfiles_lastauth_get(struct vstore *,
     const struct vdomain_ref *, const struct vuser *, int64_t *when_out,
     struct str *ip_out);
