@@ -4,10 +4,12 @@ recipient service and passwords; and each part of it killed."""
 import contextlib
 import re
 import signal
+import socket
 
 import pytest
 
 from conftest import CONTROL, HOME, HOSTNAME, Site
+from names import inside
 
 STRANGER = "192.0.2.7"          # an address without RELAYCLIENT
 CHECKPW = """#!/usr/bin/python3
@@ -318,6 +320,64 @@ def test_nothing_of_it_runs_as_root_but_what_must(site):
             assert user == "qmailp", args
         if name == "keyd":
             assert user == "keyd", args
+
+
+def greeted(site, source):
+    c = inside(site.h, lambda: socket.create_connection(
+        ("127.0.0.1" if source == "127.0.0.1" else STRANGER, 25), 60,
+        (source, 0)))
+    assert c.recv(100).startswith(b"220 ")
+    return c
+
+
+def test_sessions_of_one_template(site, undo):
+    """As installed, sessions are forked, and yet each has its own rights,
+    rules, and the control files as they are now."""
+    def size(source):
+        with greeted(site, source) as c:
+            c.sendall(b"EHLO x\r\n")
+            text = b""
+            while b"\r\n250 " not in text:
+                text += c.recv(4096)
+            c.sendall(b"MAIL FROM:<>\r\nRCPT TO:<x@else.example>\r\n")
+            more = b""
+            while more.count(b"\n") < 2:
+                more += c.recv(4096)
+        return re.search(rb"SIZE (\d+)", text).group(1), \
+            more.split(b"\n")[1][:3]
+
+    for _ in range(2):                  # RELAYCLIENT stays where it was set
+        assert size("127.0.0.1") == (b"0", b"250")
+        assert size(STRANGER) == (b"0", b"550")
+    undo.callback(site._control, "databytes", None)
+    for n in ("1000", "2000"):
+        site._control("databytes", n + "\n")
+        assert size(STRANGER)[0] == n.encode()
+    undo.close()
+    assert size(STRANGER)[0] == b"0"
+    # What a session may: all of it as if it had been executed.
+    site.h.wait(lambda: forked(site), "a session that was forked", step=0.2)
+
+
+def forked(site):
+    with greeted(site, STRANGER) as c:
+        mine = rf"tcpserver: ok (\d+) .*:{c.getsockname()[1]}\n"
+        pid = site.h.wait(lambda: re.findall(mine, site.h.log("qmail-smtpd")),
+                          "its log line")[-1]
+        read = {f: site.h.read(f"/proc/{pid}/{f}")
+                for f in ("environ", "limits", "status")}
+        fds = site.h.listdir(f"/proc/{pid}/fd")
+        owner = site.h.stat(f"/proc/{pid}/status").st_uid
+    # The kernel shows the environment that the process was executed with.
+    if "TCPKEEP=3" not in read["environ"]:
+        return False
+    assert "TCPREMOTEIP" not in read["environ"]
+    assert re.search(r"Max processes +0 +0 ", read["limits"])
+    assert re.search(r"Max file size +(0|unlimited) ", read["limits"])
+    assert re.search(r"Max core file size +0 +0 ", read["limits"])
+    assert re.search(r"NoNewPrivs:\s+1", read["status"])
+    assert owner == 0 and fds == ["0", "1", "2"]
+    return True
 
 
 def test_home_is_as_the_programs_say(site):
