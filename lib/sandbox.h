@@ -37,7 +37,8 @@ struct sandbox_fs {             /* lists end with NULL; NULL: an empty list */
 
 #define SANDBOX_NO_TCP 1u       /* no new TCP port or connection: ABI 4 */
 #define SANDBOX_SCOPED 2u       /* no signal and no abstract socket to what is
-                                   outside: ABI 6 */
+                                   outside: */
+#define SANDBOX_SCOPED_ABI 6            /* from this ABI on */
 
 /* From here on only what is named, and what lies below it, can be opened;
  * descriptors already open keep working.  Paths may be files or directories

@@ -26,8 +26,8 @@ cannot(void)
 
 /* What the session can do without: it reads control files that are open or in
  * memory, and talks to local services.  A QMAILQUEUE program is executed, so
- * there the rights to do that stay. */
-static void
+ * there the rights to do that stay.  The kernel's ABI of Landlock. */
+static int
 give_up_files(void)
 {
 	static const char *const none[] = {NULL};
@@ -43,6 +43,19 @@ give_up_files(void)
 		n--;
 	if (sandbox_limits(limits, n) < 0 ||
 	    sandbox_daemon(&fs, SANDBOX_NO_TCP | SANDBOX_SCOPED) < 0)
+		cannot();
+	return fs.abi;
+}
+
+/* Sessions of one template are in the domain that it entered: each enters one
+ * of its own, where it cannot send signals to the others. */
+static void
+leave_others(int abi)
+{
+	struct sandbox_fs fs = {.read = NULL};
+
+	if (abi >= SANDBOX_SCOPED_ABI &&
+	    sandbox_landlock(&fs, SANDBOX_SCOPED) < 0)
 		cannot();
 }
 
@@ -88,15 +101,17 @@ static void
 be_kept(struct smtpd_config *cfg, bool closed)
 {
 	static struct keep_program kept = {.judge = judge};
+	int abi = 0;
 
 	keep_watch_self(&kept);
 	smtpd_config_watch(&kept);
 	smtpd_config_control(cfg);
 	if (closed)
-		give_up_files();
+		abi = give_up_files();
 	else if (sandbox_undumpable() < 0)
 		cannot();
 	keep_serve(&kept);
+	leave_others(abi);
 }
 
 int
@@ -124,7 +139,7 @@ main(int argc, char **argv)
 	if (program && sandbox_undumpable() < 0)
 		cannot();
 	if (!program && !closed)
-		give_up_files();
+		(void)give_up_files();
 	if (!program)
 		give_up_forks();
 	io_init(&client, STDIN_FILENO, STDOUT_FILENO, cfg.times.idle);
