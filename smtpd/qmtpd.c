@@ -157,7 +157,8 @@ judge(struct qmtpd *q)
 		return FATE_TAKEN;
 	if (listed == RCPTHOSTS_NO && relay == NULL)
 		return FATE_RELAY;
-	if (!ours || (relay != NULL && *relay != '\0'))
+	if (!ours || (relay != NULL && (*relay != '\0' ||
+	    memchr(q->rcpt.s, '%', q->rcpt.len) != NULL)))
 		return FATE_TAKEN;
 	if (clock_mono_ms() >= q->r.until)      /* a slow service, many names */
 		return FATE_UNKNOWN;

@@ -108,6 +108,9 @@ check(struct smtpd *s, const struct path *p, struct str *text)
 		    "not relay";
 	if (!ours || (s->relayclient != NULL && *s->relayclient != '\0'))
 		return NULL;
+	/* The verifier lets nobody relay by percenthack, but they may. */
+	if (smtpd_may_relay(s) && memchr(p->addr.s, '%', p->addr.len) != NULL)
+		return NULL;
 	return ask_verifier(s, str_c(&p->addr), text);
 }
 

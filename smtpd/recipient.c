@@ -164,6 +164,18 @@ check_local(struct recipient *r, const char *local, struct str *text)
 	return st;
 }
 
+/* percenthack made another host of the one that was asked about: to strangers
+ * that is an open relay, whatever rcpthosts says. */
+static bool
+is_led_away(const char *addr, const struct str *full)
+{
+	size_t n = strlen(addr), at = bytes_rchr(addr, n, '@');
+	size_t to = bytes_rchr(str_c(full), full->len, '@');
+
+	return at < n && !bytes_caseeq(addr + at, n - at, full->s + to,
+	    full->len - to);
+}
+
 enum verify_status
 recipient_check(struct recipient *r, const char *addr, struct str *text)
 {
@@ -172,8 +184,13 @@ recipient_check(struct recipient *r, const char *addr, struct str *text)
 
 	if (!refresh(r))
 		return trouble(text, "control files cannot be read");
-	if (route_find(&r->route, addr, &full) == ROUTE_LOCAL &&
-	    !is_duty(route_original_peek(&r->route, str_c(&full)))) {
+	if (route_find(&r->route, addr, &full) == ROUTE_REMOTE) {
+		if (is_led_away(addr, &full)) {
+			str_cats(text, "mail is not relayed by percent "
+			    "signs");
+			st = VERIFY_NO;
+		}
+	} else if (!is_duty(route_original_peek(&r->route, str_c(&full)))) {
 		str_trunc(&full, bytes_rchr(str_c(&full), full.len, '@'));
 		st = check_local(r, str_c(&full), text);
 	}

@@ -3,6 +3,7 @@
  * mail/getpw.h, mail/dotname.h.
  *
  *	jo@remote.example               K: whether it may is not asked here
+ *	jo%remote@hacked                D: percenthack is for local hosts
  *	postmaster@ abuse@ (local)      K
  *	jo@home, an account             K
  *	jo-list@home                    K when ~jo has .qmail-list or a

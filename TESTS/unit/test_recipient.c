@@ -95,7 +95,9 @@ static const struct {
 	/* percenthack: what stands behind it counts */
 	{"jo%home.example@hack.example", VERIFY_OK},
 	{"nobody%home.example@hack.example", VERIFY_NO},
-	{"x%remote.example@hack.example", VERIFY_OK},
+	{"x%remote.example@hack.example", VERIFY_NO},
+	{"x%remote.example%hack.example@hack.example", VERIFY_NO},
+	{"x%home.example%hack.example@HACK.example", VERIFY_NO},
 	{"postmaster%home.example@hack.example", VERIFY_OK},
 	{"jo%home.example@home.example", VERIFY_NO},
 	/* virtual domains */
