@@ -2,8 +2,24 @@
 # vpop/store_nomysql.c, or store_mysql.c with the connector.  -lcdb.
 VSTORE_SRC := vpop/vpop.c vpop/store.c vpop/store_files.c vpop/store_cdb.c \
 	vpop/vpasswd.c vpop/limits.c vpop/dirs.c vpop/vfile.c
+VSTORE_TEST_SRC := $(VSTORE_SRC) vpop/store_nomysql.c
+UNIT += vpop vsettings vdirs
+vpop_UNIT_SRC := vpop/vpop.c
+vsettings_UNIT_SRC := vpop/settings.c
+vdirs_UNIT_SRC := $(VSTORE_TEST_SRC)
+vdirs_UNIT_LDLIBS := -lcdb
 UNIT += password
 password_UNIT_SRC := vpop/password.c vpop/digest.c
 password_UNIT_LDLIBS := -lcrypt
 UNIT += authd_cache
 authd_cache_UNIT_SRC := vpop/authd_cache.c vpop/authd_guess.c vpop/digest.c
+AUTHD_SRC := vpop/authd.c vpop/authd_cache.c vpop/authd_guess.c \
+	vpop/authd_link.c vpop/authd_resolve.c vpop/authd_work.c \
+	vpop/digest.c vpop/domain.c vpop/password.c vpop/settings.c
+UNIT += authd
+authd_UNIT_SRC := $(AUTHD_SRC) $(VSTORE_TEST_SRC)
+authd_UNIT_LDLIBS := -lcdb -lcrypt
+VDELIVER_SRC := vpop/vdeliver.c vpop/vbox.c
+UNIT += vdeliver vbox
+vdeliver_UNIT_SRC := $(VDELIVER_SRC)
+vbox_UNIT_SRC := vpop/vbox.c
