@@ -46,3 +46,5 @@ UNIT += maildirsize
 FUZZ += maildirsize
 LIB_SRC += mail/dotfile.c mail/program.c mail/relay.c
 UNIT += program
+LIB_SRC += mail/vplan.c
+UNIT += vplan
