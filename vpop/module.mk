@@ -3,11 +3,13 @@
 VSTORE_SRC := vpop/vpop.c vpop/store.c vpop/store_files.c vpop/store_cdb.c \
 	vpop/vpasswd.c vpop/limits.c vpop/dirs.c vpop/vfile.c
 VSTORE_TEST_SRC := $(VSTORE_SRC) vpop/store_nomysql.c
-UNIT += vpop vsettings vdirs
+UNIT += vpop vsettings vdirs store_cdb
 vpop_UNIT_SRC := vpop/vpop.c
 vsettings_UNIT_SRC := vpop/settings.c
 vdirs_UNIT_SRC := $(VSTORE_TEST_SRC)
 vdirs_UNIT_LDLIBS := -lcdb
+store_cdb_UNIT_SRC := $(VSTORE_TEST_SRC)
+store_cdb_UNIT_LDLIBS := -lcdb
 UNIT += password
 password_UNIT_SRC := vpop/password.c vpop/digest.c
 password_UNIT_LDLIBS := -lcrypt
@@ -23,3 +25,18 @@ VDELIVER_SRC := vpop/vdeliver.c vpop/vbox.c
 UNIT += vdeliver vbox
 vdeliver_UNIT_SRC := $(VDELIVER_SRC)
 vbox_UNIT_SRC := vpop/vbox.c
+# The store in MariaDB.
+VSTORE_MYSQL_SRC := vpop/store_mysql.c vpop/store_mysql_conf.c \
+	vpop/store_mysql_conn.c vpop/store_mysql_more.c \
+	vpop/store_mysql_limits.c vpop/schema.c vpop/schema_plan.c
+VSTORE_MYSQL_LDLIBS := -lmariadb
+UNIT += store_mysql_conf
+store_mysql_conf_UNIT_SRC := vpop/store_mysql_conf.c
+FUZZ += myconf
+myconf_FUZZ_SRC := vpop/store_mysql_conf.c
+# The store as a line protocol, for TESTS/scenario/test_store_mysql.py.
+STORETOOL := $(B)/TESTS/vpop/storetool
+STORETOOL_SRC := TESTS/vpop/storetool.c $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
+$(STORETOOL): $(STORETOOL_SRC:%.c=$(O)/%.o) $(B)/libvalija.a
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcdb $(VSTORE_MYSQL_LDLIBS)
