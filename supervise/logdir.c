@@ -451,7 +451,7 @@ logdir_open(struct logdir *d)
 	if (d->lock < 0)
 		tool_die(111, "unable to lock directory %s", d->name);
 	str_free(&path);
-	d->buf = mem_alloc(LOGDIR_BUF, 1);
+	d->buf = mem_resize(NULL, LOGDIR_BUF, 1);
 	recover(d);
 	open_current(d);
 	d->ready = true;
