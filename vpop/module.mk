@@ -3,13 +3,22 @@
 VSTORE_SRC := vpop/vpop.c vpop/store.c vpop/store_files.c vpop/store_cdb.c \
 	vpop/vpasswd.c vpop/limits.c vpop/dirs.c vpop/vfile.c
 VSTORE_TEST_SRC := $(VSTORE_SRC) vpop/store_nomysql.c
-UNIT += vpop vsettings vdirs store_cdb
+UNIT += vpop vsettings vdirs store_cdb vfiles vdomain
 vpop_UNIT_SRC := vpop/vpop.c
 vsettings_UNIT_SRC := vpop/settings.c
 vdirs_UNIT_SRC := $(VSTORE_TEST_SRC)
 vdirs_UNIT_LDLIBS := -lcdb
 store_cdb_UNIT_SRC := $(VSTORE_TEST_SRC)
 store_cdb_UNIT_LDLIBS := -lcdb
+vfiles_UNIT_SRC := $(VSTORE_TEST_SRC)
+vfiles_UNIT_LDLIBS := -lcdb
+vdomain_UNIT_SRC := vpop/domain.c vpop/vpop.c
+vdomain_UNIT_LDLIBS := -lcdb
+FUZZ += vpasswd vlimits
+vpasswd_FUZZ_SRC := $(VSTORE_TEST_SRC)
+vpasswd_FUZZ_LDLIBS := -lcdb
+vlimits_FUZZ_SRC := $(VSTORE_TEST_SRC)
+vlimits_FUZZ_LDLIBS := -lcdb
 UNIT += password
 password_UNIT_SRC := vpop/password.c vpop/digest.c
 password_UNIT_LDLIBS := -lcrypt
