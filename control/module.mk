@@ -17,3 +17,6 @@ MAN += control/qmail-newmrh.8
 UNIT += rcpthosts
 rcpthosts_UNIT_SRC := control/newmrh.c
 rcpthosts_UNIT_LDLIBS := -lcdb
+LIB_SRC += control/resolve.c
+UNIT += resolve
+resolve_UNIT_LDLIBS := -lcdb
