@@ -12,7 +12,7 @@
 #include "vpop/store.h"
 
 #define VLIMITS_FILE ".qmailadmin-limits"
-#define VLIMITS_DEFAULT "etc/vlimits.default"   /* below VPOPMAIL */
+#define VLIMITS_DEFAULT "vlimits.default"       /* below VPOPMAIL/etc */
 
 void vlimits_init(struct vlimits *);            /* nothing is limited */
 bool vlimits_is_valid(const struct vlimits *);

@@ -202,12 +202,6 @@ etc_of(const struct vstore *s, struct str *out)
 	str_catf(out, "%s/etc", str_c(&s->vpopmail_dir));
 }
 
-static const char *
-default_name(void)
-{
-	return VLIMITS_DEFAULT + sizeof "etc/" - 1;
-}
-
 enum vstore_status
 vlimits_default_get(struct vstore *s, struct vlimits *out)
 {
@@ -215,7 +209,7 @@ vlimits_default_get(struct vstore *s, struct vlimits *out)
 	enum vstore_status st;
 
 	etc_of(s, &etc);
-	st = limits_get(s, NULL, str_c(&etc), default_name(), out);
+	st = limits_get(s, NULL, str_c(&etc), VLIMITS_DEFAULT, out);
 	str_free(&etc);
 	return st;
 }
@@ -227,7 +221,7 @@ vlimits_default_set(struct vstore *s, const struct vlimits *l)
 	enum vstore_status st;
 
 	etc_of(s, &etc);
-	st = limits_set(s, NULL, str_c(&etc), default_name(), l, 0644);
+	st = limits_set(s, NULL, str_c(&etc), VLIMITS_DEFAULT, l, 0644);
 	str_free(&etc);
 	return st;
 }
@@ -239,7 +233,7 @@ vlimits_default_del(struct vstore *s)
 	enum vstore_status st;
 
 	etc_of(s, &etc);
-	st = limits_del(s, NULL, str_c(&etc), default_name());
+	st = limits_del(s, NULL, str_c(&etc), VLIMITS_DEFAULT);
 	str_free(&etc);
 	return st;
 }
