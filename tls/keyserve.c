@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define PAUSE_MS 200            /* after the kernel had nothing to give */
+
 struct keyserve {
 	const struct keyserve_config *cfg;
 	struct keyring ring;
@@ -27,6 +29,7 @@ struct keyserve {
 	struct loop_watch listener, signals;
 	size_t nclients;
 	uint64_t signatures, refused;
+	int64_t pause_ms;               /* accept nobody before; 0: go on */
 	bool ending;
 };
 
@@ -155,8 +158,16 @@ listener_ready(struct loop_watch *w, uint32_t got)
 	int fd = sock_accept(w->fd);
 
 	(void)got;
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == EAGAIN || errno == EINTR ||
+		    errno == ECONNABORTED)
+			return;
+		/* It stays where it is, and would wake us at once again. */
+		log_sys("unable to accept a connection");
+		ks->pause_ms = clock_mono_ms() + PAUSE_MS;
+		loop_want(&ks->loop, w, 0);
 		return;
+	}
 	if (sock_peer(fd, &uid, &gid, &pid) < 0 || uid != 0 ||
 	    ks->nclients == KEYSERVE_CLIENTS) {
 		log_warn("connection refused pid=%ld uid=%ld", (long)pid,
@@ -190,6 +201,21 @@ signals_ready(struct loop_watch *w, uint32_t got)
 	}
 }
 
+/* How long to wait. */
+static int64_t
+pause_left(struct keyserve *ks)
+{
+	int64_t left = ks->pause_ms - clock_mono_ms();
+
+	if (ks->pause_ms == 0)
+		return -1;
+	if (left > 0)
+		return left;
+	ks->pause_ms = 0;
+	loop_want(&ks->loop, &ks->listener, LOOP_READ);
+	return -1;
+}
+
 int
 keyserve_run(const struct keyserve_config *cfg)
 {
@@ -205,7 +231,7 @@ keyserve_run(const struct keyserve_config *cfg)
 	    loop_add(&ks.loop, &ks.signals) < 0)
 		die_sys(111, "unable to wait for events");
 	while (!ks.ending)
-		if (loop_run(&ks.loop, -1) < 0)
+		if (loop_run(&ks.loop, pause_left(&ks)) < 0)
 			die_sys(111, "unable to wait for events");
 	keyring_free(&ks.ring);
 	return 0;

@@ -40,7 +40,8 @@
 #define KEYD_MS 2000
 #define BACKLOG 1024
 #define ACCEPTS 64              /* new connections in one turn */
-#define FIRST_FD 3              /* a child's: the asker; then keyd */
+#define PAUSE_MS 200            /* after the kernel had nothing to give */
+#define FIRST_FD 3              /* a child's: the asker */
 
 struct serve {
 	const struct serve_config *cfg;
@@ -52,6 +53,7 @@ struct serve {
 	struct loop_watch listener, signals;
 	size_t sessions, waiting;
 	int64_t start_ms, retry_ms;     /* retry 0: all is loaded */
+	int64_t pause_ms;               /* accept nobody before; 0: go on */
 	bool told;                      /* the trouble was logged */
 	bool full, ending;
 };
@@ -172,25 +174,19 @@ confine(const struct serve_config *cfg)
 static _Noreturn void
 child(struct serve *sv, int t, bool server)
 {
-	int keyd = -1, high;
+	int keyd = -1;
 
+	/* The asker's connection blocks from here on.  First all others go:
+	 * there may be no descriptor left. */
+	if (dup2(t, FIRST_FD) < 0 || fcntl(FIRST_FD, F_SETFL, 0) < 0)
+		leave("arrange descriptors");
+	(void)syscall(SYS_close_range, FIRST_FD + 1u, ~0u, 0);
 	if (server) {
 		keyd = sock_connect(sv->cfg->keyd, SOCK_SEQPACKET, KEYD_MS);
 		if (keyd < 0)
 			log_sys("unable to reach keyd on %s", sv->cfg->keyd);
 	}
-	/* The asker's connection blocks from here on. */
-	high = fcntl(t, F_DUPFD_CLOEXEC, 100);
-	if (high < 0 || fcntl(high, F_SETFL, 0) < 0)
-		leave("arrange descriptors");
-	if (keyd >= 0)
-		keyd = fcntl(keyd, F_DUPFD_CLOEXEC, 100);
-	if (dup2(high, FIRST_FD) < 0 ||
-	    (keyd >= 0 && dup2(keyd, FIRST_FD + 1) < 0))
-		leave("arrange descriptors");
-	(void)syscall(SYS_close_range, FIRST_FD + (keyd >= 0 ? 2u : 1u), ~0u,
-	    0);
-	provider_connect(keyd >= 0 ? FIRST_FD + 1 : -1);
+	provider_connect(keyd);
 	confine(sv->cfg);
 	_exit(session_run(&sv->tools, FIRST_FD));
 }
@@ -206,7 +202,8 @@ want_listener(struct serve *sv)
 		    (unsigned long)sv->sessions, (unsigned long)sv->waiting);
 	sv->full = full;
 	if (sv->listener.on)
-		loop_want(&sv->loop, &sv->listener, full ? 0 : LOOP_READ);
+		loop_want(&sv->loop, &sv->listener,
+		    full || sv->pause_ms != 0 ? 0 : LOOP_READ);
 }
 
 static void
@@ -271,6 +268,18 @@ may_ask(const struct serve_config *cfg, uid_t uid)
 	return false;
 }
 
+/* Without descriptors or memory the connection stays where it is, and would
+ * wake us at once again. */
+static void
+accept_failed(struct serve *sv)
+{
+	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+		return;
+	log_sys("unable to accept a connection");
+	sv->pause_ms = clock_mono_ms() + PAUSE_MS;
+	want_listener(sv);
+}
+
 static void
 listener_ready(struct loop_watch *w, uint32_t got)
 {
@@ -282,8 +291,12 @@ listener_ready(struct loop_watch *w, uint32_t got)
 	int fd;
 
 	(void)got;
-	for (int i = 0; i < ACCEPTS && !sv->full &&
-	    (fd = sock_accept(w->fd)) >= 0; i++) {
+	for (int i = 0; i < ACCEPTS && !sv->full; i++) {
+		fd = sock_accept(w->fd);
+		if (fd < 0) {
+			accept_failed(sv);
+			return;
+		}
 		if (sock_peer(fd, &uid, &gid, &pid) < 0 ||
 		    !may_ask(sv->cfg, uid)) {
 			log_warn("connection refused pid=%ld uid=%ld",
@@ -358,6 +371,27 @@ listen_in_time(struct serve *sv)
 		die_sys(111, "unable to wait for events");
 }
 
+/* What is due now is done; how long to wait for what comes next. */
+static int64_t
+timers(struct serve *sv)
+{
+	int64_t now = clock_mono_ms(), first;
+
+	if (sv->retry_ms != 0 && now >= sv->retry_ms)
+		load_certs(sv);
+	if (sv->pause_ms != 0 && now >= sv->pause_ms) {
+		sv->pause_ms = 0;
+		want_listener(sv);
+	}
+	first = sv->retry_ms;
+	if (sv->pause_ms != 0 && (first == 0 || sv->pause_ms < first))
+		first = sv->pause_ms;
+	if (first == 0)
+		return -1;
+	now = clock_mono_ms();
+	return first > now ? first - now : 0;
+}
+
 int
 serve_run(const struct serve_config *cfg)
 {
@@ -376,15 +410,11 @@ serve_run(const struct serve_config *cfg)
 	if (loop_init(&sv.loop) < 0 || loop_add(&sv.loop, &sv.signals) < 0)
 		die_sys(111, "unable to wait for events");
 	while (!sv.ending) {
-		int64_t wait;
+		int64_t wait = timers(&sv);
 
 		listen_in_time(&sv);
-		wait = sv.retry_ms - clock_mono_ms();
-		if (loop_run(&sv.loop, sv.retry_ms == 0 ? -1 :
-		    wait > 0 ? wait : 0) < 0)
+		if (loop_run(&sv.loop, wait) < 0)
 			die_sys(111, "unable to wait for events");
-		if (sv.retry_ms != 0 && clock_mono_ms() >= sv.retry_ms)
-			load_certs(&sv);
 	}
 	certs_free(sv.certs);
 	SSL_CTX_free(sv.tools.client);

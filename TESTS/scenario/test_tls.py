@@ -7,11 +7,12 @@ the description of the request, not from the library."""
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
 
-from conftest import Site
+from conftest import HOME, Site
 from host import HostError
 
 TLS = "/src/TESTS/tls"
@@ -750,7 +751,6 @@ class Held:
     """A session that lives; and the pid of its process."""
 
     def __init__(self, tls):
-        import subprocess
         before = set(tls.h.running("tlsd"))
         self.p = tls.h.popen(["python3", "-c", HOLD], text=True,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -811,6 +811,52 @@ def test_keyd_killed(tls):
     tls.h.run(["svc", "-u", "/service/keyd"])
     tls.h.wait(lambda: tls.client().get("echo") == "hello\n", "keyd")
     held.close()
+
+
+CROWD = """
+import socket, sys
+crowd = []
+for i in range(60):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    crowd.append(s)
+print("here", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("service, socket", [
+    ("tlsd", "run/tls"), ("keyd", "run/key/socket")])
+def test_descriptors_used_up(tls, service, socket):
+    """It says so and waits, instead of trying without end."""
+    path = f"{HOME}/supervise/{service}/run"
+    run = tls.h.read(path)
+
+    def again(text):
+        old, mark = tls.h.running(service), len(tls.log(service))
+        tls.h.write(path, text)
+        tls.h.run(["svc", "-t", f"/service/{service}"])
+        tls.h.wait(lambda: not set(old) & set(tls.h.running(service)) and
+                   "generation=" in tls.log(service)[mark:], service)
+        return mark
+
+    tls.h.wait(lambda: len(tls.h.running("tlsd")) == 1, "earlier sessions")
+    mark = again(run.replace("\nexec", "\nulimit -n 40\nexec"))
+    try:
+        crowd = tls.h.popen(["python3", "-c", CROWD, f"{HOME}/{socket}"],
+                            text=True, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
+        assert crowd.stdout.readline() == "here\n"
+        tls.h.wait(lambda: "unable to accept a connection: Too many open "
+                   "files" in tls.log(service)[mark:], "a word about it")
+        crowd.stdin.close()
+        crowd.wait(30)
+        tls.h.wait(lambda: tls.client().get("echo") == "hello\n", "TLS")
+        # each pause has its line; without pauses there would be thousands
+        assert tls.log(service)[mark:].count("unable to accept") < 200
+    finally:
+        again(run)
+    tls.h.wait(lambda: tls.client().get("echo") == "hello\n", "TLS")
 
 
 # ---- certificates ----
