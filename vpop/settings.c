@@ -73,24 +73,18 @@ check(enum kind kind, const char *words, const char *v, uint64_t *number)
 	uint64_t min = 0, max = 1;
 	size_t n;
 
-	switch (kind) {
-	case KIND_WORD:
+	if (kind == KIND_WORD)
 		return is_word(words, v) ? NULL : "not one of";
-	case KIND_NUMBER:
+	if (kind != KIND_NUMBER && kind != KIND_BOOL)
+		return NULL;
+	if (kind == KIND_NUMBER) {
 		n = scan_u64(words, &min);
 		(void)scan_u64(words + n + 1, &max);
-		/* FALLTHROUGH */
-	case KIND_BOOL:
-		n = scan_u64(v, number);
-		if (n == 0 || v[n] != '\0' || *number < min || *number > max)
-			return kind == KIND_BOOL ? "not 0 or 1" :
-			    "not a number within";
-		return NULL;
-	case KIND_TEXT:
-	case KIND_LIST:
-		break;
 	}
-	return NULL;
+	n = scan_u64(v, number);
+	if (n > 0 && v[n] == '\0' && *number >= min && *number <= max)
+		return NULL;
+	return kind == KIND_BOOL ? "not 0 or 1" : "not a number within";
 }
 
 static int
