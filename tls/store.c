@@ -43,20 +43,53 @@ fail(const char *what, const struct str *object)
 	return -1;
 }
 
+/* What the generation before has; NULL with ENOENT when there is none.  Other
+ * trouble is said: what cannot be read must not seem to be gone. */
+static DIR *
+open_old(const char *dir)
+{
+	struct str p = {0};
+	DIR *d = opendir(dir);
+
+	if (d == NULL && errno != ENOENT) {
+		str_copys(&p, dir);
+		(void)fail("read", &p);
+	}
+	str_free(&p);
+	return d;
+}
+
+/* NULL at the end; *r is then -1 when it is none. */
+static struct dirent *
+next(DIR *d, const char *dir, int *r)
+{
+	struct str p = {0};
+	struct dirent *e;
+
+	errno = 0;
+	e = readdir(d);
+	if (e == NULL && errno != 0) {
+		str_copys(&p, dir);
+		*r = fail("read", &p);
+	}
+	str_free(&p);
+	return e;
+}
+
 /* Links every file of a directory into another that is made. */
 static int
 copy_dir(const char *from, const char *to, mode_t mode)
 {
 	struct str a = {0}, b = {0};
-	DIR *d = opendir(from);
+	DIR *d = open_old(from);
 	struct dirent *e;
-	int r = 0;
+	int r = d == NULL && errno != ENOENT ? -1 : 0;
 
-	if (mkdir(to, mode) < 0) {
+	if (r == 0 && mkdir(to, mode) < 0) {
 		str_copys(&b, to);
 		r = fail("make", &b);
 	}
-	while (r == 0 && d != NULL && (e = readdir(d)) != NULL) {
+	while (r == 0 && d != NULL && (e = next(d, from, &r)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
 		if (link(path(&a, "%s/%s", from, e->d_name),
@@ -74,15 +107,15 @@ static int
 copy_certs(const char *from, const char *to)
 {
 	struct str a = {0}, b = {0};
-	DIR *d = opendir(from);
+	DIR *d = open_old(from);
 	struct dirent *e;
-	int r = 0;
+	int r = d == NULL && errno != ENOENT ? -1 : 0;
 
-	if (mkdir(to, 0755) < 0) {
+	if (r == 0 && mkdir(to, 0755) < 0) {
 		str_copys(&b, to);
 		r = fail("make", &b);
 	}
-	while (r == 0 && d != NULL && (e = readdir(d)) != NULL) {
+	while (r == 0 && d != NULL && (e = next(d, from, &r)) != NULL) {
 		char target[LAYOUT_NAME + 1];
 		ssize_t n;
 

@@ -914,6 +914,27 @@ def test_warnings(tls):
     assert r.returncode == 100 and "no certificate" in r.stderr
 
 
+def test_descriptors_run_out(tls):
+    """Whatever cannot be read is not taken for something that is gone."""
+    def names():
+        listed = tls.h.run(["valija-cert", "list", "-j"]).stdout
+        return {e["name"] for e in json.loads(listed)}
+
+    before, failed, done = names(), 0, set()
+    for n in range(4, 20):
+        r = tls.sh(f"ulimit -n {n} && valija-cert self-signed l{n}.example")
+        assert r.returncode in (0, 100, 111, 127), r
+        failed += r.returncode != 0
+        if r.returncode == 0:
+            done.add(f"l{n}.example")
+        assert names() == before | done, (n, r.stderr)
+        keys = tls.h.listdir(f"{HOME}/tls/current/key")
+        assert {k.split(":")[0] for k in keys} == names(), n
+    assert failed > 0 and done
+    for name in done:
+        tls.h.run(["valija-cert", "remove", name])
+
+
 def test_list(tls):
     ec, rsa = tls.issue("h.example"), tls.issue("h.example", kind="rsa")
     tls.install("h.example", *ec, *rsa)
