@@ -5,6 +5,7 @@ No connection may be lost or served twice, and nothing of one session get into
 another.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -116,7 +117,7 @@ def ask(s, *lines, **kw):
 
 def made(s):
     """The pid of the template, 0 where there was none."""
-    return int(ask(s, "made"))
+    return int(ask(s, "made") or 0)
 
 
 def until_kept(lab, s, other_than=0):
@@ -127,14 +128,14 @@ def until_kept(lab, s, other_than=0):
 
 
 def templates(s):
-    """{pid inside: pid out here} of the server's children that are none of
-    its sessions."""
+    """{pid inside: pid out here} of the server's children, sessions too."""
     with open(f"/proc/{s.outer()}/task/{s.outer()}/children") as f:
         found = {}
         for pid in f.read().split():
-            with open(f"/proc/{pid}/status") as g:
+            with contextlib.suppress(OSError), \
+                    open(f"/proc/{pid}/status") as g:
                 inside = re.search(r"NSpid:.*\s(\d+)$", g.read(), re.M)
-            found[int(inside.group(1))] = int(pid)
+                found[int(inside.group(1))] = int(pid)
     return found
 
 

@@ -290,7 +290,8 @@ def test_no_password_stays(server):
                       (0, "arg", "/run/checkpw"), (0, "arg", "true"),
                       (0, "X:", "77")], client)
     assert canary not in log and token not in log
-    assert len(found) == 3 and not any(found), found
+    # The session, its checker, and what the services keep.
+    assert len(found) >= 3 and not any(found), found
 
 
 def in_memory(server, pid, text):
