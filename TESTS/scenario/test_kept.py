@@ -239,10 +239,9 @@ def test_penalties(lab):
         assert ask(s, "pid", source="127.0.0.1")
 
 
+@pytest.mark.skipif(BIN == "build-san", reason="sanitizers need more")
 def test_limits_of_the_environment_are_inherited(lab):
     with lab.kept(before=["softlimit", "-m", "123456789"]) as s:
-        if BIN == "build-san":
-            pytest.skip("sanitizers need more")
         until_kept(lab, s)
         assert ask(s, "as", "made").split()[0] == "123456789"
 
