@@ -4,7 +4,6 @@
 #include "mail/limits.h"
 #include "mail/qsubmit.h"
 
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,36 +11,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include "TESTS/unit/home.h"
 
 static char dir[] = "/tmp/test_qsubmit.XXXXXX";
 static char script[64];
 static bool have_home;
 
-/* Programs run from the home: where there is none, root makes one that only
- * this process sees. */
-static bool
-make_home(void)
-{
-	char parent[] = HOME_DIR;
-
-	if (access(HOME_DIR, X_OK) == 0)
-		return true;
-	*strrchr(parent, '/') = '\0';
-	return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	    mount("tmpfs", parent, "tmpfs", 0, NULL) == 0 &&
-	    mkdir(HOME_DIR, 0755) == 0;
-}
-
 static int
 setup(void **state)
 {
 	(void)state;
-	have_home = make_home();
+	have_home = unit_make_home();
 	if (mkdtemp(dir) == NULL)
 		return -1;
 	(void)snprintf(script, sizeof script, "%s/queue", dir);
