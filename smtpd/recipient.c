@@ -167,12 +167,15 @@ check_local(struct recipient *r, const char *local, struct str *text)
 /* percenthack made another host of the one that was asked about: to strangers
  * that is an open relay, whatever rcpthosts says. */
 static bool
-is_led_away(const char *addr, const struct str *full)
+is_led_away(const struct recipient *r, const char *addr,
+    const struct str *full)
 {
 	size_t n = strlen(addr), at = bytes_rchr(addr, n, '@');
-	size_t to = bytes_rchr(str_c(full), full->len, '@');
+	size_t to = bytes_rchr(str_c(full), full->len, '@') + 1;
+	const char *host = at < n ? addr + at + 1 :
+	    str_c(&r->route.envnoathost);
 
-	return at < n && !bytes_caseeq(addr + at, n - at, full->s + to,
+	return !bytes_caseeq(host, strlen(host), full->s + to,
 	    full->len - to);
 }
 
@@ -185,7 +188,7 @@ recipient_check(struct recipient *r, const char *addr, struct str *text)
 	if (!refresh(r))
 		return trouble(text, "control files cannot be read");
 	if (route_find(&r->route, addr, &full) == ROUTE_REMOTE) {
-		if (is_led_away(addr, &full)) {
+		if (is_led_away(r, addr, &full)) {
 			str_cats(text, "mail is not relayed by percent "
 			    "signs");
 			st = VERIFY_NO;
