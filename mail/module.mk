@@ -48,3 +48,4 @@ LIB_SRC += mail/dotfile.c mail/program.c mail/relay.c
 UNIT += program
 LIB_SRC += mail/vplan.c
 UNIT += vplan
+LIB_SRC += mail/show.c

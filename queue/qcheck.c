@@ -9,10 +9,10 @@
 #include "lib/tai.h"
 #include "lib/user.h"
 #include "mail/qtree.h"
+#include "mail/show.h"
 #include "queue/clean.h"
 #include "queue/qlock.h"
 #include "queue/qrepair.h"
-#include "queue/qshow.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static void
 cat_json_member(struct str *s, const char *name, const char *value)
 {
 	str_cats(s, name);
-	qshow_cat_json_string(s, value, strlen(value));
+	show_cat_json(s, value, strlen(value));
 }
 
 static void
@@ -46,9 +46,9 @@ print_finding(void *arg, const struct qrepair_finding *f)
 		str_cats(&s, f->fix != NULL ? ",\"curable\":true}" :
 		    ",\"curable\":false}");
 	} else {
-		qshow_cat_text(&s, f->path, strlen(f->path));
+		show_cat_text(&s, f->path, strlen(f->path));
 		str_cats(&s, ": ");
-		qshow_cat_text(&s, f->what, strlen(f->what));
+		show_cat_text(&s, f->what, strlen(f->what));
 		if (f->fix == NULL)
 			str_cats(&s, ": left as it is");
 		else if (p->fix) {

@@ -5,34 +5,9 @@
 #include "lib/tai.h"
 #include "mail/date.h"
 #include "mail/quote.h"
+#include "mail/show.h"
 
 #include <string.h>
-
-/* U+0080 to U+009F are control characters too. */
-static bool
-control80(const char *s, size_t len)
-{
-	return len == 2 && (unsigned char)s[0] == 0xc2 &&
-	    (unsigned char)s[1] < 0xa0;
-}
-
-void
-qshow_cat_text(struct str *out, const char *bytes, size_t n)
-{
-	for (size_t i = 0; i < n;) {
-		unsigned char c = (unsigned char)bytes[i];
-		size_t len = utf8_len(bytes + i, n - i);
-
-		if (len > 1 && !control80(bytes + i, len)) {
-			str_catb(out, bytes + i, len);
-			i += len;
-			continue;
-		}
-		str_catc(out, c == '\n' || (c >= ' ' && c < 127) ?
-		    bytes[i] : '_');
-		i += len > 1 ? len : 1;
-	}
-}
 
 void
 qshow_cat_addr(struct str *out, const char *addr)
@@ -40,35 +15,8 @@ qshow_cat_addr(struct str *out, const char *addr)
 	struct str quoted = {0};
 
 	quote_cat_addr(&quoted, addr, strlen(addr));
-	qshow_cat_text(out, str_c(&quoted), quoted.len);
+	show_cat_text(out, str_c(&quoted), quoted.len);
 	str_free(&quoted);
-}
-
-void
-qshow_cat_json_string(struct str *out, const char *bytes, size_t n)
-{
-	str_catc(out, '"');
-	for (size_t i = 0; i < n;) {
-		unsigned char c = (unsigned char)bytes[i];
-		size_t len = utf8_len(bytes + i, n - i);
-
-		if (len == 0) {
-			str_cats(out, "\\ufffd");
-			len = 1;
-		} else if (c < ' ' || c == 127) {
-			str_cats(out, "\\u00");
-			str_catx(out, c, 2);
-		} else if (control80(bytes + i, len)) {
-			str_cats(out, "\\u00");
-			str_catx(out, (unsigned char)bytes[i + 1], 2);
-		} else {
-			if (c == '"' || c == '\\')
-				str_catc(out, '\\');
-			str_catb(out, bytes + i, len);
-		}
-		i += len;
-	}
-	str_catc(out, '"');
 }
 
 void
@@ -159,11 +107,11 @@ qshow_cat_json(struct str *out, const struct qscan_msg *m)
 	cat_json_bool(out, "held", m->held);
 	cat_json_bool(out, "bouncing", m->bouncing);
 	str_cats(out, ",\"sender\":");
-	qshow_cat_json_string(out, str_c(&m->sender), m->sender.len);
+	show_cat_json(out, str_c(&m->sender), m->sender.len);
 	str_cats(out, ",\"recipients\":[");
 	for (size_t at = 0; qscan_rcpt_next(m, &at, &r); first = false) {
 		str_cats(out, first ? "{\"address\":" : ",{\"address\":");
-		qshow_cat_json_string(out, r.addr, strlen(r.addr));
+		show_cat_json(out, r.addr, strlen(r.addr));
 		str_cats(out, ",\"channel\":\"");
 		str_cats(out, channel_word(r.channel));
 		str_catc(out, '"');

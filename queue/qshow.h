@@ -1,9 +1,6 @@
 /* queue/qshow.h - messages of the queue as text and as JSON.
  *
- * Senders and recipients are strangers' bytes and a terminal obeys control
- * characters, so none reaches the output: text has only printable ASCII and
- * valid UTF-8 above U+009F, everything else is "_"; JSON is pure UTF-8 with
- * U+FFFD for what is not. */
+ * Senders and recipients are strangers' bytes: mail/show.h. */
 #ifndef QUEUE_QSHOW_H
 #define QUEUE_QSHOW_H
 
@@ -12,10 +9,6 @@
 
 /* An address, quoted as in a header field where it has to be. */
 void qshow_cat_addr(struct str *, const char *addr);
-/* Bytes as they are but for what is not printable; LF stays. */
-void qshow_cat_text(struct str *, const char *bytes, size_t n);
-/* A JSON string, quotes included. */
-void qshow_cat_json_string(struct str *, const char *bytes, size_t n);
 /* "23 Nov 2026 04:35:00 GMT" */
 void qshow_cat_date(struct str *, int64_t unix_time);
 

@@ -11,6 +11,7 @@
 #include "lib/tai.h"
 #include "mail/limits.h"
 #include "mail/qpath.h"
+#include "mail/show.h"
 #include "queue/qact.h"
 #include "queue/qcheck.h"
 #include "queue/qshow.h"
@@ -200,7 +201,7 @@ cat_indented(struct str *out, const struct str *text)
 		size_t n = bytes_chr(text->s + at, text->len - at, '\n');
 
 		str_cats(out, "  ");
-		qshow_cat_text(out, text->s + at, n);
+		show_cat_text(out, text->s + at, n);
 		str_catc(out, '\n');
 		at += n + 1;
 	}
@@ -223,9 +224,9 @@ show_one(struct str *out, const struct qscan_msg *m, bool json)
 		qshow_cat_json(out, m);
 		str_trunc(out, out->len - 2);           /* "}\n" */
 		str_cats(out, ",\"failures\":");
-		qshow_cat_json_string(out, str_c(&failures), failures.len);
+		show_cat_json(out, str_c(&failures), failures.len);
 		str_cats(out, ",\"header\":");
-		qshow_cat_json_string(out, str_c(&header), header.len);
+		show_cat_json(out, str_c(&header), header.len);
 		str_cats(out, "}\n");
 	} else {
 		qshow_cat_classic(out, m);
@@ -298,7 +299,7 @@ report(struct run *run, uint64_t id, bool ok, const char *text)
 		}
 		str_catf(&s, ",\"ok\":%s,\"dry_run\":%s,\"text\":",
 		    ok ? "true" : "false", ctl->dry_run ? "true" : "false");
-		qshow_cat_json_string(&s, text, strlen(text));
+		show_cat_json(&s, text, strlen(text));
 		str_cats(&s, "}\n");
 	} else if (ok) {
 		if (ctl->verb != QCTL_FLUSH) {
@@ -310,11 +311,11 @@ report(struct run *run, uint64_t id, bool ok, const char *text)
 		str_cats(&s, past_word(ctl->verb));
 		if (*text != '\0') {
 			str_cats(&s, ": ");
-			qshow_cat_text(&s, text, strlen(text));
+			show_cat_text(&s, text, strlen(text));
 		}
 		str_catc(&s, '\n');
 	} else {
-		qshow_cat_text(&s, text, strlen(text));
+		show_cat_text(&s, text, strlen(text));
 		log_warn("#%" PRIu64 ": unable to %s: %s", id,
 		    qctl_verb_word(ctl->verb), str_c(&s));
 		str_clear(&s);

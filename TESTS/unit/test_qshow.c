@@ -5,6 +5,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "mail/qpath.h"
+#include "mail/show.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -40,10 +41,10 @@ test_text(void **state)
 		size_t n = strlen(cases[i].in);
 
 		str_clear(&s);
-		qshow_cat_text(&s, cases[i].in, n);
+		show_cat_text(&s, cases[i].in, n);
 		assert_string_equal(str_c(&s), cases[i].text);
 		str_clear(&s);
-		qshow_cat_json_string(&s, cases[i].in, n);
+		show_cat_json(&s, cases[i].in, n);
 		assert_string_equal(str_c(&s), cases[i].json);
 	}
 	str_free(&s);
