@@ -1,15 +1,17 @@
 """The tables of the bench that go by SMTP: mail in to Maildirs, mail through
-to another host, connections that do nothing, a burst of them.
+to another host, connections that do nothing, a burst of them, STARTTLS.
 
 As bench.py, which it extends: one throwaway host, both systems on one disk,
-smtpdrive.c as the client of both, and as the host that mail is relayed to.
+smtpdrive.c as the client of both, and as the host that mail is relayed to;
+tlsdrive.c as the client that says STARTTLS.
 """
 
 import json
+import os
 import subprocess
 import time
 
-from bench import CALLS, MAILBOXES, SLOW_US, Bench, HostError, Postfix, \
+from bench import BUILD, CALLS, MAILBOXES, SLOW_US, Bench, HostError, Postfix, \
     Valija, table
 
 SINK_PORT = 2525
@@ -34,6 +36,7 @@ class SmtpValija(Valija):
     def start(self, cgroup):
         super().start(cgroup)
         self.h.wait(lambda: listens(self.h), "port 25")
+        self.h.wait(lambda: self.h.exists("/var/qmail/run/tls"), "TLS")
 
 
 class SmtpPostfix(Postfix):
@@ -45,6 +48,14 @@ class SmtpPostfix(Postfix):
                     f"{SINK_PORT}}}"])
         # As many sessions at once as the largest row asks for.
         self.h.run(["postconf", "-e", "default_process_limit=1200"])
+        # A certificate of the kind that ours has.
+        self.h.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                    "-subj", "/CN=mx.valija.test", "-keyout",
+                    "/etc/postfix/ec.key", "-out", "/etc/postfix/ec.pem"])
+        self.h.run(["postconf", "-e", "smtpd_tls_security_level=may",
+                    "smtpd_tls_chain_files=/etc/postfix/ec.key, "
+                    "/etc/postfix/ec.pem"])
 
     def start(self, cgroup):
         super().start(cgroup)
@@ -61,6 +72,10 @@ class SmtpBench(Bench):
         h.write(f"/run/bench/smtp{MAILBOXES}", "".join(
             f"{u}@mx.valija.test /home/{u}/Maildir/new\n" for u in users))
         h.write("/run/bench/sink", "someone@sink.test -\n")
+        with open(f"{BUILD}/tlsdrive", "rb") as src, \
+                h.open("/run/bench/tlsdrive", "wb") as dst:
+            dst.write(src.read())
+            os.fchmod(dst.fileno(), 0o755)
 
     def smtp(self, connections, messages, reuse, sink=False):
         """One run: what smtpdrive printed, with CPU seconds beside it."""
@@ -160,9 +175,54 @@ class SmtpBench(Bench):
         self.slow.remove()
         return rows
 
+    def smtp_tls(self):
+        """Connections with STARTTLS, each a whole handshake."""
+        rows = []
+        for s in self.systems:
+            self.use(s)
+            for at_once in (1, 10, 50):
+                n = self.args.messages // (4 if at_once == 1 else 1)
+                self.tls("-c", str(at_once), "-n", "100")       # warm
+                before = self.mta.cpu()
+                r = self.tls("-c", str(at_once), "-n", str(n))
+                rows.append({
+                    "system": s.name, "at_once": at_once,
+                    "per_s": r["served"] / r["seconds"],
+                    "cpu_ms": (self.mta.cpu() - before) * 1000 /
+                    max(r["served"], 1),
+                    "complete": r["served"] == n})
+                self.say("  {system:8} {at_once:3}: {per_s:.0f}/s, "
+                         "{cpu_ms:.2f} ms".format(**rows[-1]))
+        return rows
+
+    def tls(self, *args):
+        p = self.h.popen(["/run/bench/tlsdrive", *args, "25"],
+                         cgroup=self.inj.path, cwd="/",
+                         stdout=subprocess.PIPE)
+        return json.loads(p.communicate(timeout=600)[0])
+
+    def idle(self, program, n):
+        """Connections that stood, and KiB of memory of each.  Processes
+        that are kept from a run before would count as nothing."""
+        self.use(self.current)
+        self.tls("-n", "1")
+        time.sleep(3)
+        base = self.mta.pss_kb()
+        p = self.h.popen(["/run/bench/" + program, "-i", "60",
+                          "-n" if program == "tlsdrive" else "-c", str(n),
+                          "25"], cgroup=self.inj.path, cwd="/",
+                         stdout=subprocess.PIPE)
+        line = p.stdout.readline()
+        held = json.loads(line)["greeted"] if line else 0
+        each = (self.mta.pss_kb() - base) / max(held, 1)
+        self.h._kill(p)
+        self.h.wait(self.quiet, "the connections to end", seconds=60, step=1)
+        return held, each
+
     def smtp_memory(self):
         rows = []
         for s in self.systems:
+            self.current = s
             self.use(s)
             time.sleep(1)
             idle = self.mta.pss_kb()
@@ -170,23 +230,13 @@ class SmtpBench(Bench):
             self.smtp(50, self.args.messages, True)
             r = self.smtp(50, self.args.messages, True)
             self.sampling = False
-            time.sleep(3)
-            base = self.mta.pss_kb()
-            n = self.args.idle
-            p = self.h.popen(["/run/bench/smtpdrive", "-i", "60", "-c",
-                              str(n), "25"], cgroup=self.inj.path, cwd="/",
-                             stdout=subprocess.PIPE)
-            line = p.stdout.readline()
-            held = json.loads(line)["greeted"] if line else 0
-            each = (self.mta.pss_kb() - base) / max(held, 1)
-            p.kill()
-            p.wait()
-            self.h.wait(self.quiet, "the connections to end", seconds=60,
-                        step=1)
+            held, each = self.idle("smtpdrive", self.args.idle)
+            tls_held, tls_each = self.idle("tlsdrive", self.args.idle)
             b = self.smtp(500, 500, False)
             rows.append({"system": s.name, "idle_kb": idle,
                          "load_kb": r["peak_pss_kb"], "held": held,
-                         "each_kb": each, "burst_refused": b["refused"],
+                         "each_kb": each, "tls_held": tls_held,
+                         "tls_each_kb": tls_each, "burst_refused": b["refused"],
                          "burst_max_ms": b["connect_max_ms"]})
             self.say(f"  {rows[-1]}")
         return rows
@@ -223,8 +273,18 @@ def show(results):
               ("50 sessions MB", lambda r: f"{r['load_kb'] / 1024:.1f}"),
               ("idle connections", num("held")),
               ("KiB each", num("each_kb")),
+              ("idle in TLS", num("tls_held")),
+              ("KiB each in TLS", num("tls_each_kb")),
               ("refused of 500", num("burst_refused")),
               ("slowest greeting ms", num("burst_max_ms"))])
 
 
-TABLES = ["smtp_in", "smtp_out", "smtp_cost", "smtp_memory"]
+    table("Connections with STARTTLS (whole handshakes, no mail)",
+          results.get("smtp_tls"), [
+              ("system", lambda r: r["system"]),
+              ("at once", num("at_once")), ("connections/s", num("per_s")),
+              ("CPU ms each", num("cpu_ms", 2)),
+              ("all served", lambda r: "yes" if r["complete"] else "NO")])
+
+
+TABLES = ["smtp_in", "smtp_out", "smtp_cost", "smtp_memory", "smtp_tls"]
