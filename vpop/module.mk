@@ -49,3 +49,6 @@ STORETOOL_SRC := TESTS/vpop/storetool.c $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
 $(STORETOOL): $(STORETOOL_SRC:%.c=$(O)/%.o) $(B)/libvalija.a
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcdb $(VSTORE_MYSQL_LDLIBS)
+UNIT += vanswer
+vanswer_UNIT_SRC := vpop/vanswer.c
+vanswer_UNIT_LDLIBS := -lcdb
