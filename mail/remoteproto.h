@@ -13,8 +13,9 @@
  * the K, Z or D record may come one more record, "+key=value key=value", for
  * the end of the log line.
  *
- * A worker ends by itself after REMOTE_IDLE_MS without a command, and when
- * the socket ends.  One that dies without a report deferred everything.
+ * A worker ends by itself after REMOTE_IDLE_MS without a command, when it is
+ * REMOTE_WORKER_MS old, and when the socket ends; what it has not read by then
+ * is for another one.  One that dies without a report deferred everything.
  * qmail-remote trusts commands; qmail-rspawn trusts nothing of the report but
  * its length. */
 #ifndef MAIL_REMOTEPROTO_H
@@ -25,6 +26,7 @@
 #define REMOTE_PACKET_MAX 131072        /* bytes of a command or a report */
 #define REMOTE_RCPTS_MAX 50             /* recipients of a transaction */
 #define REMOTE_IDLE_MS 2000
+#define REMOTE_WORKER_MS 600000         /* what it read once may have changed */
 #define REMOTE_TRANSACTIONS_MAX 100     /* over one SMTP connection */
 #define REMOTE_CONNECTION_MS 300000     /* age at which it is not reused */
 

@@ -6,6 +6,7 @@
 #include "lib/io.h"
 #include "lib/tlsreq.h"
 #include "mail/limits.h"
+#include "mail/remoteproto.h"
 #include "remote/tcpto.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ void
 config_init(struct remote_config *cfg)
 {
 	*cfg = (struct remote_config){.port = 25, .dot_ms = CONFIG_DOT_MS,
-	    .handshake_ms = CONFIG_HANDSHAKE_MS, .tcpto = TCPTO_FILE,
+	    .handshake_ms = CONFIG_HANDSHAKE_MS,
+	    .worker_ms = REMOTE_WORKER_MS, .tcpto = TCPTO_FILE,
 	    .tls_socket = TLSREQ_SOCKET,
 	    .auth_file = HOME_DIR "/control/smtpauth"};
 	dns_init(&cfg->dns);

@@ -18,6 +18,7 @@ struct remote_config {
 	int reply_ms;           /* for a whole reply, or 64 KB to be taken */
 	int dot_ms;             /* for the reply to a whole message */
 	int handshake_ms;       /* for TLS to begin */
+	int worker_ms;          /* age at which a worker ends */
 	uint16_t port;          /* 25 */
 	const char *tls_socket, *tcpto, *auth_file;     /* paths */
 	struct dns dns;

@@ -176,10 +176,13 @@ worker_run(int socket, struct remote_config *cfg, const char *host)
 {
 	static struct smtp s = {.fd = -1};
 	static char packet[REMOTE_PACKET_MAX];
+	int64_t end = clock_mono_ms() + cfg->worker_ms;
 	struct str report = {0};
 	int message, code = 0;
 
-	while (wait_command(socket, &s)) {
+	/* The name servers are read at the start; a busy host must not keep
+	 * those of long ago. */
+	while (clock_mono_ms() < end && wait_command(socket, &s)) {
 		ssize_t n = sock_recv_fd(socket, packet, sizeof packet,
 		    &message);
 

@@ -4,8 +4,12 @@
 #include "TESTS/unit/unit.h"
 
 #include "lib/io.h"
+#include "lib/sock.h"
+#include "mail/remoteproto.h"
 #include "remote/transaction.h"
+#include "remote/worker.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -148,10 +152,40 @@ test_answers_in_pieces(void **state)
 	str_free(&report);
 }
 
+/* An old worker ends, and what it did not read is not lost: the kernel says so
+ * to qmail-rspawn. */
+static void
+test_old_worker(void **state)
+{
+	struct remote_config cfg = {.worker_ms = 0};
+	static char buf[REMOTE_PACKET_MAX];
+	int ours, theirs, none;
+
+	(void)state;
+	assert_int_equal(sock_pair(SOCK_SEQPACKET, &ours, &theirs), 0);
+	assert_int_equal(sock_send_fd(ours, "s\0\0r@d\0", 8, -1), 8);
+	assert_int_equal(worker_run(theirs, &cfg, "d"), 0);
+	(void)close(theirs);
+	assert_int_equal(sock_recv_fd(ours, buf, sizeof buf, &none), -1);
+	assert_int_equal(errno, ECONNRESET);
+	(void)close(ours);
+	/* A younger one reads it. */
+	cfg.worker_ms = 60000;
+	assert_int_equal(sock_pair(SOCK_SEQPACKET, &ours, &theirs), 0);
+	assert_int_equal(sock_send_fd(ours, "?", 1, -1), 1);
+	assert_int_equal(shutdown(ours, SHUT_WR), 0);
+	assert_int_equal(worker_run(theirs, &cfg, "d"), 0);
+	(void)close(theirs);
+	assert_true(sock_recv_fd(ours, buf, sizeof buf, &none) > 0);
+	assert_int_equal(buf[0], 'Z');
+	(void)close(ours);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_old_worker),
 		cmocka_unit_test(test_whole_message),
 		cmocka_unit_test(test_no_answer_to_the_message),
 		cmocka_unit_test(test_answers_in_pieces),
