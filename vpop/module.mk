@@ -27,7 +27,6 @@ authd_cache_UNIT_SRC := vpop/authd_cache.c vpop/authd_guess.c vpop/digest.c
 AUTHD_SRC := vpop/authd.c vpop/authd_cache.c vpop/authd_guess.c \
 	vpop/authd_link.c vpop/authd_resolve.c vpop/authd_work.c \
 	vpop/digest.c vpop/domain.c vpop/password.c vpop/settings.c
-UNIT += authd
 authd_UNIT_SRC := $(AUTHD_SRC) $(VSTORE_TEST_SRC)
 authd_UNIT_LDLIBS := -lcdb -lcrypt
 VDELIVER_SRC := vpop/vdeliver.c vpop/vbox.c

@@ -1,0 +1,140 @@
+/* vpop/authd_resolve.c - the answer to RESOLVE: what the store knows of an
+ * address, for who delivers mail and for who says whether it exists.
+ *
+ * Lines: DOMAIN DIR UID GID BASE OVERQUOTA; ALIAS for each alias line and
+ * DEFAULT, the part that "default" stood for; USER HOME QUOTA FLAGS of the
+ * mailbox.  Aliases of the cdb store are .qmail files, which whoever asks has
+ * looked at itself, so none are named. */
+#include "vpop/authd_work.h"
+
+#include "lib/log.h"
+
+#include <string.h>
+
+struct found {
+	struct str *out;
+	size_t n;
+};
+
+static int
+take_alias(void *arg, const char *alias, const char *line)
+{
+	struct found *f = arg;
+
+	(void)alias;
+	auth_answer_cat(f->out, "ALIAS", line);
+	f->n++;
+	return f->out->len > AUTHPROTO_ANSWER_MAX;
+}
+
+static enum auth_status
+ask_alias(struct authd_work *w, const struct vdomain_ref *d,
+    const char *alias, struct found *f)
+{
+	int ended = 0;
+
+	/* That is .qmail-default, which is not an alias. */
+	if (strcmp(alias, "default") == 0)
+		return AUTH_OK;
+	switch (vstore_alias_each(w->store, d, alias, take_alias, f,
+	    &ended)) {
+	case VSTORE_OK:
+	case VSTORE_NONE:
+		return AUTH_OK;
+	case VSTORE_EXISTS:
+	case VSTORE_WIDE:
+	case VSTORE_TEMP:
+		break;
+	}
+	log_warn("%s", vstore_reason_peek(w->store));
+	return AUTH_TEMP;
+}
+
+/* jo-list-x: jo-list-x, then jo-list-default, then jo-default. */
+static enum auth_status
+cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
+    const char *user, struct str *out)
+{
+	struct found f = {.out = out};
+	struct str name = {0};
+	size_t at = strlen(user);
+	enum auth_status st = ask_alias(w, d, user, &f);
+
+	while (st == AUTH_OK && f.n == 0 && at > 0 &&
+	    (at = bytes_rchr(user, at, '-')) > 0 && user[at] == '-') {
+		str_copyb(&name, user, at);
+		str_cats(&name, "-default");
+		st = ask_alias(w, d, str_c(&name), &f);
+		if (f.n > 0)
+			auth_answer_cat(out, "DEFAULT", user + at + 1);
+	}
+	str_free(&name);
+	return st;
+}
+
+static enum auth_status
+cat_mailbox(struct authd_work *w, const struct vdomain *d, const char *user,
+    struct str *out)
+{
+	struct vuser u = {0};
+	struct str base = {0};
+	uint32_t flags = 0;
+	size_t dash = bytes_chr(user, strlen(user), '-');
+	enum auth_status st = authd_account(w, d, user, &u);
+
+	if (st == AUTH_FAIL && user[dash] == '-' && dash > 0 &&
+	    vsetting_on(&w->set, VSETTING_QMAILEXT)) {
+		str_copyb(&base, user, dash);
+		st = authd_account(w, d, str_c(&base), &u);
+	}
+	if (st == AUTH_OK)
+		st = authd_flags(w, d, &u, &flags);
+	if (st == AUTH_OK) {
+		auth_answer_cat(out, "USER", str_c(&u.name));
+		auth_answer_cat(out, "HOME", str_c(&u.dir));
+		auth_answer_cat(out, "QUOTA", u.quota.len > 0 ? u.quota.s :
+		    "NOQUOTA");
+		str_catf(out, "FLAGS=%lu\n", (unsigned long)flags);
+	}
+	str_free(&base);
+	if (u.clear.s != NULL)
+		explicit_bzero(u.clear.s, u.clear.cap);
+	vuser_free(&u);
+	/* A domain without that mailbox is an answer. */
+	return st == AUTH_FAIL ? AUTH_OK : st;
+}
+
+void
+authd_work_resolve(struct authd_work *w, const struct auth_request *q,
+    struct authd_result *r)
+{
+	struct str user = {0};
+	struct vdomain d = {0};
+	struct vdomain_ref ref;
+	struct str *out = &r->answer;
+	enum auth_status st = authd_locate(w, str_c(&q->user), "", &user, &d,
+	    r);
+
+	r->keep = r->whole = true;
+	if (st == AUTH_OK) {
+		auth_answer_cat(out, "DOMAIN", str_c(&d.real));
+		auth_answer_cat(out, "DIR", str_c(&d.dir));
+		str_catf(out, "UID=%lu\nGID=%lu\n", (unsigned long)d.uid,
+		    (unsigned long)d.gid);
+		auth_answer_cat(out, "BASE", w->world->vpopmail_dir);
+		auth_answer_cat(out, "OVERQUOTA", vsetting_peek(&w->set,
+		    VSETTING_OVERQUOTA));
+		ref = vdomain_ref_peek(&d);
+		if (!vsetting_is(&w->set, VSETTING_STORE, "cdb"))
+			st = cat_aliases(w, &ref, str_c(&user), out);
+	}
+	if (st == AUTH_OK)
+		st = cat_mailbox(w, &d, str_c(&user), out);
+	if (st == AUTH_OK)
+		str_cats(out, ".\n");
+	else
+		str_clear(out);
+	r->status = st;
+	str_free(&user);
+	vdomain_free(&d);
+}
