@@ -27,6 +27,13 @@ enum cdb_status cdbfile_get(struct cdb_file *, const void *key, size_t n,
 bool cdbfile_stale(const struct cdb_file *, const char *path);
 void cdbfile_close(struct cdb_file *);          /* NULL is fine */
 
+/* One question to a file whose owner may cut or overwrite it meanwhile: it is
+ * read and not mapped, and needs no -lcdb.  As cdbfile_open and cdbfile_get;
+ * EINVAL also for a value of more than max bytes. */
+__attribute__((warn_unused_result))
+enum cdb_status cdb_ask(const char *path, const void *key, size_t n,
+    size_t max, struct str *out);
+
 struct cdb_writer;
 __attribute__((warn_unused_result))
 int cdbwriter_open(const char *tmp, struct cdb_writer **out);

@@ -109,6 +109,91 @@ test_empty_db(void **state)
 	assert_int_equal(unlink("db"), 0);
 }
 
+/* The same answers without a map; then every cut and every changed byte: an
+ * answer of the file or TEMP, and never one that is in neither. */
+static void
+test_ask(void **state)
+{
+	struct str s = {0}, bytes = {0};
+
+	(void)state;
+	make_db(300);
+	for (int i = 0; i < 300; i++) {
+		char key[32], value[32];
+		int k = snprintf(key, sizeof key, "key-%d", i);
+
+		(void)snprintf(value, sizeof value, "value-%d", i);
+		str_clear(&s);
+		assert_int_equal(cdb_ask("db", key, (size_t)k, 20, &s),
+		    CDB_OK);
+		assert_string_equal(str_c(&s), value);
+	}
+	assert_int_equal(cdb_ask("db", "key-300", 7, 20, &s), CDB_NONE);
+	assert_int_equal(cdb_ask("db", "key-2999", 8, 20, &s), CDB_NONE);
+	str_clear(&s);
+	assert_int_equal(cdb_ask("db", "", 0, 20, &s), CDB_OK);
+	assert_string_equal(str_c(&s), "empty key");
+	assert_int_equal(cdb_ask("db", "empty value", 11, 0, &s), CDB_OK);
+	assert_string_equal(str_c(&s), "empty key");
+	str_clear(&s);
+	assert_int_equal(cdb_ask("db", "a\0b", 3, 3, &s), CDB_OK);
+	assert_memory_equal(s.s, "c\0d", 3);
+	assert_int_equal(cdb_ask("db", "a\0b", 3, 2, &s), CDB_TEMP);
+	assert_int_equal(errno, EINVAL);
+	str_clear(&s);
+	assert_int_equal(cdb_ask("db", "twice", 5, 20, &s), CDB_OK);
+	assert_string_equal(str_c(&s), "first");
+	assert_int_equal(cdb_ask("none", "x", 1, 9, &s), CDB_NONE);
+	assert_int_equal(cdb_ask(".", "x", 1, 9, &s), CDB_TEMP);
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	assert_int_equal(cdb_ask("pipe", "x", 1, 9, &s), CDB_TEMP);
+	assert_int_equal(unlink("pipe"), 0);
+
+	assert_int_equal(fs_read("db", &bytes, 1 << 20), 0);
+	for (size_t cut = 0; cut < bytes.len; cut += 7) {
+		assert_int_equal(truncate("db", (off_t)(bytes.len - cut)), 0);
+		str_clear(&s);
+		switch (cdb_ask("db", "key-299", 7, 20, &s)) {
+		case CDB_OK:
+			assert_string_equal(str_c(&s), "value-299");
+			break;
+		case CDB_NONE:
+			fail_msg("none after a cut of %zu", cut);
+			break;
+		case CDB_TEMP:
+			assert_int_equal(s.len, 0);
+			break;
+		}
+	}
+	str_free(&s);
+	str_free(&bytes);
+}
+
+/* A table said to be endless, of slots that are other keys': it ends. */
+static void
+test_ask_endless(void **state)
+{
+	unsigned char head[2048], slots[8192];
+	struct str s = {0};
+	FILE *f = fopen("db", "w");
+
+	(void)state;
+	assert_non_null(f);
+	for (size_t i = 0; i < sizeof head; i += 8) {
+		memcpy(head + i, "\0\10\0\0\377\377\377\177", 8);
+	}
+	memset(slots, 1, sizeof slots);
+	assert_int_equal(fwrite(head, 1, sizeof head, f), sizeof head);
+	for (int i = 0; i < 1100; i++)          /* more than is looked at */
+		assert_int_equal(fwrite(slots, 1, sizeof slots, f),
+		    sizeof slots);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(cdb_ask("db", "key", 3, 20, &s), CDB_TEMP);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(unlink("db"), 0);
+	str_free(&s);
+}
+
 static void
 test_stale(void **state)
 {
@@ -309,6 +394,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_empty_db),
+		cmocka_unit_test(test_ask),
+		cmocka_unit_test(test_ask_endless),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_no_database),
 		cmocka_unit_test(test_truncated),
