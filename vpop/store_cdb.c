@@ -37,6 +37,7 @@
 #define TEXT_NEW ".vpasswd.new"
 #define INDEX_NEW ".vpasswd.cdb.new"
 #define TEXT_MAX ((size_t)256 << 20)    /* bytes; a million accounts */
+#define RECORD_MAX 65536                /* bytes; what is longer is no record */
 
 struct own {
 	bool bulk;              /* the rest is of the domain being loaded */
@@ -130,9 +131,7 @@ is_before(const struct timespec *a, const struct timespec *b)
 static enum vstore_status
 ask_index(struct site *f, const char *user, struct str *record)
 {
-	struct cdb_file *db;
 	struct stat index, text;
-	enum cdb_status st;
 
 	if (stat(str_c(&f->index), &index) < 0)
 		return VSTORE_TEMP;
@@ -142,12 +141,17 @@ ask_index(struct site *f, const char *user, struct str *record)
 	} else if (errno != ENOENT) {
 		return VSTORE_TEMP;
 	}
-	if (cdbfile_open(str_c(&f->index), &db) != CDB_OK)
-		return VSTORE_TEMP;
-	st = cdbfile_get(db, user, strlen(user), record);
-	cdbfile_close(db);
-	return st == CDB_OK ? VSTORE_OK : st == CDB_NONE ? VSTORE_NONE :
-	    VSTORE_TEMP;
+	errno = 0;
+	switch (cdb_ask(str_c(&f->index), user, strlen(user), RECORD_MAX,
+	    record)) {
+	case CDB_OK:
+		return VSTORE_OK;
+	case CDB_NONE:                  /* not: no file */
+		return errno == ENOENT ? VSTORE_TEMP : VSTORE_NONE;
+	case CDB_TEMP:
+		break;
+	}
+	return VSTORE_TEMP;
 }
 
 static enum vstore_status
