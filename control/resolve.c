@@ -470,12 +470,15 @@ explain_answer(struct resolve *a)
 
 /* percenthack made another host of the one that was asked about. */
 static bool
-is_led_away(const char *addr, const struct str *full)
+is_led_away(const struct resolver *r, const char *addr,
+    const struct str *full)
 {
 	size_t n = strlen(addr), at = bytes_rchr(addr, n, '@');
-	size_t to = bytes_rchr(str_c(full), full->len, '@');
+	size_t to = bytes_rchr(str_c(full), full->len, '@') + 1;
+	const char *host = at < n ? addr + at + 1 :
+	    str_c(&r->route.envnoathost);
 
-	return at < n && !bytes_caseeq(addr + at, n - at, full->s + to,
+	return !bytes_caseeq(host, strlen(host), full->s + to,
 	    full->len - to);
 }
 
@@ -494,7 +497,7 @@ resolve_address(struct resolver *r, const char *addr, bool explain,
 		conclude(a, RESOLVE_TEMP, "control files cannot be read");
 	} else if (route_find(&r->route, addr, &full) != ROUTE_LOCAL) {
 		step(a, "route", "remote %s", str_c(&full));
-		if (is_led_away(addr, &full))
+		if (is_led_away(r, addr, &full))
 			conclude(a, RESOLVE_AWAY,
 			    "mail is not relayed by percent signs");
 	} else {
