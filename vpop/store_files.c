@@ -520,8 +520,8 @@ vfiles_ipmap_each(struct vstore *s, vstore_ip_fn *fn, void *arg,
 }
 
 /* Aliases: .qmail-NAME in the domain's directory, a line each.  .qmail-default
- * is the domain's own, and a link is a mailing list's: they are shown, but not
- * changed here. */
+ * is the domain's own and no alias.  A link is a mailing list's: it is shown,
+ * but not changed here. */
 
 #define ALIAS_PREFIX ".qmail-"
 
@@ -529,7 +529,8 @@ vfiles_ipmap_each(struct vstore *s, vstore_ip_fn *fn, void *arg,
 static bool
 alias_file(struct str *out, const char *alias)
 {
-	if (*alias == '\0' || strchr(alias, '/') != NULL)
+	if (*alias == '\0' || strchr(alias, '/') != NULL ||
+	    strcmp(alias, "default") == 0)
 		return false;
 	dotname_make(out, "-", alias, strlen(alias), "");
 	return out->len <= NAME_MAX;
@@ -671,7 +672,7 @@ alias_take(struct work *w, const char *alias, struct str *name)
 	struct stat st;
 	int r;
 
-	if (!alias_file(name, alias) || strcmp(alias, "default") == 0)
+	if (!alias_file(name, alias))
 		return vstore_fail(w->s, VSTORE_WIDE,
 		    "an alias cannot have the name %s", alias);
 	str_catf(&path, "%s/%s", w->dir, str_c(name));
