@@ -2,6 +2,7 @@
  * what nobody understands. */
 #include "vpop/settings.h"
 
+#include "lib/fs.h"
 #include "TESTS/unit/unit.h"
 
 #include <stdio.h>
@@ -149,6 +150,50 @@ table(void **state)
 	}
 }
 
+/* Every setting has its entry on the page, with its words and its default. */
+static void
+page(void **state)
+{
+	struct str text = {0}, want = {0};
+
+	(void)state;
+	/* Tests run in the build directory. */
+	assert_int_equal(fs_read("../vpop/vpopmail-control.5", &text,
+	    1 << 20), 0);
+	for (unsigned i = 0; i < VSETTING_COUNT; i++) {
+		const struct vsetting_entry *e =
+		    vsetting_entry((enum vsetting)i);
+		const char *at, *next, *word = e->words;
+
+		str_clear(&want);
+		str_catf(&want, "\n.It Pa %s\n", e->file);
+		at = strstr(str_c(&text), str_c(&want));
+		if (at == NULL)
+			fail_msg("no entry of %s", e->file);
+		next = strstr(at + 1, "\n.It ");
+		assert_non_null(next);
+		str_clear(&want);
+		if (strcmp(e->kind, "LIST") == 0)
+			str_cats(&want, "Default: ");
+		else
+			str_catf(&want, "Default: %s.\n",
+			    e->fallback == NULL ? "none" : e->fallback);
+		for (;;) {
+			const char *found = strstr(at, str_c(&want));
+
+			if (found == NULL || found > next)
+				fail_msg("%s: no %s", e->file, str_c(&want));
+			if (strcmp(e->kind, "WORD") != 0 || *word == '\0')
+				break;
+			str_copyb(&want, word, strcspn(word, " "));
+			word += want.len;
+			word += *word == ' ';
+		}
+	}
+	str_free(&text);
+	str_free(&want);
+}
+
 static int
 setup(void **state)
 {
@@ -181,6 +226,7 @@ main(void)
 		cmocka_unit_test(misunderstood),
 		cmocka_unit_test(unreadable),
 		cmocka_unit_test(table),
+		cmocka_unit_test(page),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
