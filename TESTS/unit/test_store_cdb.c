@@ -726,6 +726,16 @@ change_del(void)
 		_exit(1);
 }
 
+static void
+change_many(void)
+{
+	if (vstore_bulk_begin(store, &ref) != VSTORE_OK ||
+	    add("eve") != VSTORE_OK || add("carl") != VSTORE_OK ||
+	    vstore_user_del(store, &ref, "bob") != VSTORE_OK ||
+	    vstore_bulk_end(store) != VSTORE_OK)
+		_exit(1);
+}
+
 /* What look-ups say of bob's hash and of carl, and what listing says: they
  * must agree. */
 static const char *
@@ -756,6 +766,7 @@ killed(void **state)
 		{change_add, "old 1 ann bob carl "},
 		{change_set, "new 0 ann bob "},
 		{change_del, "- 0 ann "},
+		{change_many, "- 1 ann carl eve "},
 	};
 	static const char before[] = "old 0 ann bob ";
 	bool over;
