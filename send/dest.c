@@ -5,7 +5,7 @@
  * share is in one of three places:
  *
  *	p->ready        may start when its pass has its turn
- *	d->wait         the domain is at its limit: first come, first served
+ *	d->wait         the domain has no place: first come, first served
  *	(none)          all its recipients are started: it is freed
  *
  * When a delivery to a domain ends, the share that waits longest is put back
@@ -15,8 +15,13 @@
  * limit of the places, and nothing that is done for a delivery depends on how
  * much waits.
  *
+ * The last places, a quarter of all, are for domains that have none: two slow
+ * domains, or three, must not keep mail from all others.  A domain that waits
+ * only for that stands in s->held, and whenever a place becomes free the first
+ * of them gets one if it may.
+ *
  * Invariant: while anybody waits for a domain, running + granted is at the
- * limit. */
+ * limit, or it is not 0 and the domain is held. */
 #include "send/send.h"
 
 #include "mail/limits.h"
@@ -26,6 +31,8 @@
 #include <string.h>
 
 static_assert(QLIST_MAX < UINT32_MAX, "offsets fit");
+
+#define RESERVE 4       /* one place in so many is for domains without any */
 
 /* ---- shares in lists ---- */
 
@@ -120,26 +127,104 @@ dest_unref(struct send *s, struct dest *d)
 }
 
 static bool
-dest_full(const struct send *s, const struct dest *d)
+at_limit(const struct send *s, const struct dest *d)
 {
 	return s->cfg.per_host > 0 &&
 	    d->running + d->granted >= s->cfg.per_host;
+}
+
+static bool
+dest_full(const struct send *s, const struct dest *d)
+{
+	size_t all = channel_limit(s, CHANNEL_REMOTE);
+	size_t taken = s->ch[CHANNEL_REMOTE].used + s->ngranted;
+
+	return at_limit(s, d) || (s->cfg.per_host > 0 &&
+	    d->running + d->granted > 0 && taken + all / RESERVE >= all);
+}
+
+static void
+held_put(struct send *s, struct dest *d)
+{
+	d->held = true;
+	d->held_next = NULL;
+	d->held_prev = s->held_last;
+	if (s->held_last != NULL)
+		s->held_last->held_next = d;
+	else
+		s->held = d;
+	s->held_last = d;
+}
+
+static void
+held_del(struct send *s, struct dest *d)
+{
+	if (d->held_prev != NULL)
+		d->held_prev->held_next = d->held_next;
+	else
+		s->held = d->held_next;
+	if (d->held_next != NULL)
+		d->held_next->held_prev = d->held_prev;
+	else
+		s->held_last = d->held_prev;
+	d->held = false;
+}
+
+/* d stands in s->held, or it does not, as its state demands. */
+static void
+held_update(struct send *s, struct dest *d)
+{
+	bool should = d->wait != NULL && !at_limit(s, d);
+
+	if (should && !d->held)
+		held_put(s, d);
+	else if (!should && d->held)
+		held_del(s, d);
+}
+
+static void
+grant_one(struct send *s, struct dest *d)
+{
+	struct share *sh = d->wait;
+
+	wait_del(d, sh);
+	sh->granted = true;
+	d->granted++;
+	s->ngranted++;
+	ready_put(sh->p, sh);
+	if (!sh->p->in_ring)
+		channel_ring_add(&s->ch[CHANNEL_REMOTE], sh->p);
+}
+
+static void
+ungrant(struct send *s, struct share *sh)
+{
+	sh->granted = false;
+	sh->d->granted--;
+	s->ngranted--;
 }
 
 /* Free places go to those who wait. */
 static void
 dest_grant(struct send *s, struct dest *d)
 {
-	while (d->wait != NULL && !dest_full(s, d)) {
-		struct share *sh = d->wait;
+	while (d->wait != NULL && !dest_full(s, d))
+		grant_one(s, d);
+	held_update(s, d);
+}
 
-		wait_del(d, sh);
-		sh->granted = true;
-		d->granted++;
-		ready_put(sh->p, sh);
-		if (!sh->p->in_ring)
-			channel_ring_add(&s->ch[CHANNEL_REMOTE], sh->p);
-	}
+/* A place became free: the domain that was held longest may have it, and goes
+ * to the end of those. */
+static void
+held_wake(struct send *s)
+{
+	struct dest *d = s->held;
+
+	if (d == NULL || dest_full(s, d))
+		return;
+	held_del(s, d);
+	grant_one(s, d);
+	held_update(s, d);
 }
 
 void
@@ -148,6 +233,7 @@ dest_ended(struct send *s, struct dest *d)
 	d->running--;
 	dest_grant(s, d);
 	dest_unref(s, d);
+	held_wake(s);
 }
 
 void
@@ -238,10 +324,11 @@ dest_release(struct send *s, struct pass *p)
 			wait_del(d, sh);
 		d->refs++;
 		if (sh->granted)
-			d->granted--;
+			ungrant(s, sh);
 		share_free(s, sh);
 		dest_grant(s, d);
 		dest_unref(s, d);
+		held_wake(s);
 	}
 	p->ready = p->ready_last = NULL;
 	free(p->places);
@@ -258,6 +345,7 @@ dest_next(struct send *s, struct pass *p)
 		if (sh->granted || !dest_full(s, sh->d))
 			break;
 		wait_put(sh->d, sh);
+		held_update(s, sh->d);
 		s->effort++;
 	}
 	return sh;
@@ -281,10 +369,8 @@ dest_started(struct send *s, struct share *sh)
 {
 	struct dest *d = sh->d;
 
-	if (sh->granted) {
-		sh->granted = false;
-		d->granted--;
-	}
+	if (sh->granted)
+		ungrant(s, sh);
 	d->running++;
 	d->refs++;
 	if (sh->n > 0)

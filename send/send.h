@@ -60,6 +60,8 @@ struct dest {                   /* a recipient domain, in lower case */
 	struct share *wait, *wait_last;
 	struct pass *p;         /* while it is divided: its share here */
 	struct share *share;
+	bool held;              /* it waits for others to leave places */
+	struct dest *held_next, *held_prev;
 };
 
 struct group {                  /* one transaction */
@@ -162,6 +164,8 @@ struct send {
 	uint64_t token, token_done;
 	bool token_new;                 /* a `w` must be sent */
 	struct map dests;               /* domain -> struct dest */
+	struct dest *held, *held_last;  /* domains that leave places to others */
+	size_t ngranted;                /* places granted, not yet taken */
 	size_t effort;                  /* looked at in vain, in this turn */
 	size_t delays;                  /* bytes of delays of all messages */
 	struct bounce_job bouncers[BOUNCERS];

@@ -148,6 +148,29 @@ def test_slow_domain_leaves_places_for_others(site):
         sorted(f"u{i}@slow.example" for i in range(1, 61))
 
 
+def test_slow_domains_leave_places_for_others(site):
+    """Three domains that do not answer have more messages than there are
+    places: a quarter of these is left to domains that have none, and when the
+    slow ones answer all is delivered."""
+    for i in (1, 2, 3):
+        fill(site, f"slow{i}.example", 30)
+        site.h.wait(lambda: under_way(site, f"slow{i}.example") >= 1,
+                    "it to have a place")
+    site.h.wait(lambda: sum(under_way(site, f"slow{i}.example")
+                            for i in (1, 2, 3)) >= 16, "what they may have")
+    fill(site, "fast.example", 30)
+    site.h.wait(lambda: len(done(site, "fast.example")) == 30,
+                "the fast ones")
+    assert under_way(site, "slow1.example") == 10
+    assert under_way(site, "slow2.example") == 5
+    assert under_way(site, "slow3.example") == 1
+    site.h.run("touch /standin/go")
+    for i in (1, 2, 3):
+        site.h.wait(lambda: len(done(site, f"slow{i}.example")) == 30,
+                    "the slow ones")
+    wait_empty(site)
+
+
 def test_one_message_for_slow_and_fast(site):
     """The domains of one message do not wait for one another either, and a
     later message for the slow one has its turn among the recipients of it."""
@@ -326,7 +349,9 @@ def test_program_of_old(site):
             for r in rcpts:
                 assert site.result(r, mark)[0] == \
                     ("failure" if r == "no@old.example" else "success")
-            assert sorted(x[4:] for x in notes(site, "single")) == \
+            # The bounce may be on its way to its domain already.
+            assert sorted(x[4:] for x in notes(site, "single")
+                          if x[1] == "old.example") == \
                 sorted([r] for r in rcpts)
             assert notes(site, "start") == []
     finally:
