@@ -39,14 +39,20 @@ path_of(const char *name)
 }
 
 static void
-put(const char *name, const char *text)
+putb(const char *name, const char *bytes, size_t n)
 {
 	FILE *f = fopen(path_of(name), "w");
 
 	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(chown(path_of(name), ref.uid, ref.gid), 0);
+}
+
+static void
+put(const char *name, const char *text)
+{
+	putb(name, text, strlen(text));
 }
 
 static void
@@ -769,21 +775,24 @@ killed(void **state)
 		{change_many, "- 1 ann carl eve "},
 	};
 	static const char before[] = "old 0 ann bob ";
+	struct vuser u = user("bob", "old", "Bob");
+	struct str text = {0}, index = {0};
 	bool over;
 
 	(void)state;
+	assert_int_equal(add("ann"), VSTORE_OK);
+	assert_int_equal(vstore_user_add(store, &ref, &u), VSTORE_OK);
+	assert_int_equal(fs_read(path_of("vpasswd"), &text, 1 << 20), 0);
+	assert_int_equal(fs_read(path_of("vpasswd.cdb"), &index, 1 << 20), 0);
 	for (size_t c = 0; c < N_OF(changes); c++) {
 		int seen_old = 0, seen_new = 0, k = 0;
 
 		do {
-			struct vuser u = user("bob", "old", "Bob");
 			const char *now;
 
-			(void)fresh_domain(NULL);
-			assert_int_equal(add("ann"), VSTORE_OK);
-			assert_int_equal(vstore_user_add(store, &ref, &u),
-			    VSTORE_OK);
-			vuser_free(&u);
+			(void)fresh(NULL);
+			putb("vpasswd", str_c(&text), text.len);
+			putb("vpasswd.cdb", str_c(&index), index.len);
 			over = killed_at(++k, changes[c].change);
 			now = state_now();
 			if (strcmp(now, before) == 0)
@@ -806,6 +815,9 @@ killed(void **state)
 		assert_true(seen_new > 2);
 		assert_true(over);
 	}
+	vuser_free(&u);
+	str_free(&text);
+	str_free(&index);
 }
 
 static void
@@ -892,7 +904,7 @@ main(void)
 		cmocka_unit_test_setup(bulk, fresh_domain),
 		cmocka_unit_test_setup(together, fresh_domain),
 		cmocka_unit_test_setup(full_disk, fresh),
-		cmocka_unit_test_setup(killed, fresh),
+		cmocka_unit_test_setup(killed, fresh_domain),
 		cmocka_unit_test_setup(domain_goes, fresh_domain),
 		cmocka_unit_test_setup(other_kinds, fresh),
 	};
