@@ -3,9 +3,11 @@
 
 #include "lib/io.h"
 #include "lib/str.h"
+#include "lib/tai.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +15,8 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define RETRY_MS 10             /* between attempts to pass a descriptor */
 
 static int
 fill_addr(struct sockaddr_un *sa, const char *path)
@@ -156,6 +160,18 @@ sock_send_fd(int fd, const void *bytes, size_t n, int pass)
 	do
 		r = sendmsg(fd, &m, MSG_NOSIGNAL);
 	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+ssize_t
+sock_send_fd_until(int fd, const void *bytes, size_t n, int pass,
+    int64_t until)
+{
+	ssize_t r;
+
+	while ((r = sock_send_fd(fd, bytes, n, pass)) < 0 &&
+	    errno == ETOOMANYREFS && clock_mono_ms() < until)
+		(void)poll(NULL, 0, RETRY_MS);
 	return r;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define SOCK_CHECK __attribute__((warn_unused_result))
@@ -24,6 +25,11 @@ SOCK_CHECK int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);
 
 /* One packet with at most one descriptor (pass = -1: none). */
 SOCK_CHECK ssize_t sock_send_fd(int fd, const void *bytes, size_t n, int pass);
+/* The same; waits while too many descriptors are under way (ETOOMANYREFS),
+ * until clock_mono_ms is until.  The kernel counts those of all processes of
+ * the user, and compares with this process's limit of open files. */
+SOCK_CHECK ssize_t sock_send_fd_until(int fd, const void *bytes, size_t n,
+    int pass, int64_t until);
 /* *pass_out = -1 when none came.  Further descriptors are closed. */
 SOCK_CHECK ssize_t sock_recv_fd(int fd, void *buf, size_t n, int *pass_out);
 

@@ -19,7 +19,6 @@
 
 #define CONNECT_MS 5000         /* a tlsd that stands still */
 #define SLACK_MS 5000           /* tlsd keeps the time itself; then we do */
-#define RETRY_MS 10             /* between attempts to hand a descriptor over */
 
 void
 tlsfacts_free(struct tlsfacts *f)
@@ -252,20 +251,6 @@ tlsfacts_parse(const char *s, size_t n, struct tlsfacts *out)
 	return 0;
 }
 
-/* The kernel lets a user have only so many descriptors under way in sockets,
- * of all his processes together: a burst of requests waits for tlsd to read
- * those before. */
-static ssize_t
-send_patiently(int t, const void *bytes, size_t n, int pass, int64_t until)
-{
-	ssize_t r;
-
-	while ((r = sock_send_fd(t, bytes, n, pass)) < 0 &&
-	    errno == ETOOMANYREFS && clock_mono_ms() < until)
-		(void)poll(NULL, 0, RETRY_MS);
-	return r;
-}
-
 static int
 send_request(int t, const struct tlsreq *req, int net, int plain)
 {
@@ -279,10 +264,10 @@ send_request(int t, const struct tlsreq *req, int net, int plain)
 	if (packet.len > TLSREQ_PACKET)
 		errno = EMSGSIZE;
 	else
-		sent = send_patiently(t, packet.s, packet.len, net, until);
+		sent = sock_send_fd_until(t, packet.s, packet.len, net, until);
 	str_free(&packet);
 	if (sent >= 0 && plain >= 0)
-		sent = send_patiently(t, "P", 1, plain, until);
+		sent = sock_send_fd_until(t, "P", 1, plain, until);
 	fd_close(net);
 	if (plain >= 0)
 		fd_close(plain);

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define SECOND_MS 5000          /* the packet with the plain end follows */
+#define ANSWER_MS 5000          /* for the asker to be given its end */
 
 struct session {
 	const struct session_tools *tools;
@@ -204,8 +205,10 @@ send_answer(struct session *s)
 	ssize_t r;
 
 	tlsfacts_cat(&packet, &s->facts);
-	r = sock_send_fd(s->t, packet.s, packet.len,
-	    s->facts.ok && !s->req.given ? s->give : -1);
+	/* The answers of all sessions are counted together. */
+	r = sock_send_fd_until(s->t, packet.s, packet.len,
+	    s->facts.ok && !s->req.given ? s->give : -1,
+	    clock_mono_ms() + ANSWER_MS);
 	str_free(&packet);
 	return r < 0 ? -1 : 0;
 }
