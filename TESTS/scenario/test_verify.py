@@ -164,8 +164,12 @@ def test_the_answer_of_delivery(site):
 
 
 def test_not_ours_to_judge(site):
-    assert site.ask("x@remote.example", "x@except.sub.example",
-                    "x%remote.example@hack.example") == "KKK"
+    assert site.ask("x@remote.example", "x@except.sub.example") == "KK"
+
+
+def test_percenthack_relays_for_nobody(site):
+    assert site.ask("x%remote.example@hack.example",
+                    f"jo%{HOSTNAME}@hack.example") == "DK"
 
 
 def test_always_somebody(site):
