@@ -50,9 +50,16 @@ def main():
                    "of the file system lies; the disk measured")
     p.add_argument("--idle", type=int, default=100, metavar="N",
                    help="connections that do nothing in smtp_memory")
+    p.add_argument("--connections", default="1,10,50,100",
+                   help="rows of the tables by SMTP; default %(default)s")
+    p.add_argument("--control", action="append", default=[],
+                   metavar="FILE=VALUE", help="a control file of ours that "
+                   "is not at its default, in the tables by SMTP")
     p.add_argument("--json", help="also write the figures to this file")
     a = p.parse_args()
     a.systems = a.systems.split(",")
+    a.connections = [int(n) for n in a.connections.split(",")]
+    smtp.SmtpValija.control = dict(c.split("=", 1) for c in a.control)
     a.messages = a.messages or (400 if a.quick else 3000)
     a.repeat = a.repeat or (1 if a.quick else 3)
     a.deferred = a.deferred or (5000 if a.quick else 100000)

@@ -15,7 +15,6 @@ from bench import BUILD, CALLS, MAILBOXES, SLOW_US, Bench, HostError, Postfix, \
     Valija, table
 
 SINK_PORT = 2525
-CONNECTIONS = (1, 10, 50, 100)
 
 
 def listens(host):
@@ -25,12 +24,15 @@ def listens(host):
 
 
 class SmtpValija(Valija):
+    control = {}                # what the command line says
+
     def install(self):
         super().install()
         h = self.h
         for name, text in {
                 "smtproutes": f"sink.test:127.0.0.1:{SINK_PORT}\n",
-                "concurrencyincoming": "1200\n"}.items():
+                "concurrencyincoming": "1200\n",
+                **{k: v + "\n" for k, v in self.control.items()}}.items():
             h.write(f"/var/qmail/control/{name}", text)
 
     def start(self, cgroup):
@@ -122,7 +124,7 @@ class SmtpBench(Bench):
                 if slow:
                     self.slow.delay(slow)
                 self.smtp(4, 200, True, sink)           # warm
-                for c in CONNECTIONS:
+                for c in self.args.connections:
                     for reuse in (True, False):
                         n = self.args.messages // (5 if c == 1 else 1)
                         r = self.smtp(c, n, reuse, sink)
@@ -159,7 +161,7 @@ class SmtpBench(Bench):
         for s in self.systems:
             self.use(s)
             for way, sink in (("in", False), ("through", True)):
-                for c in CONNECTIONS:
+                for c in self.args.connections:
                     n = max(self.args.messages // (5 if c == 1 else 1), 50)
                     self.smtp(c, n, True, sink)
                     for reuse in (True, False):
