@@ -6,18 +6,20 @@
  * make this process hold more than two buffers. */
 #include "tls/pump.h"
 
+#include "lib/str.h"
 #include "lib/tai.h"
 
 #include <errno.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 struct half {
-	char buf[PUMP_BUF];
+	char *buf;                      /* PUMP_BUF bytes */
 	size_t at, n;                   /* what is still to be written */
 	bool eof, done;                 /* of the source; passed on as well */
 };
@@ -77,7 +79,7 @@ from_peer(struct flow *f)
 
 	if (h->n > 0 || h->eof)
 		return false;
-	r = SSL_read(f->p->ssl, h->buf, sizeof h->buf);
+	r = SSL_read(f->p->ssl, h->buf, PUMP_BUF);
 	if (r <= 0) {
 		ssl_trouble(f, r);
 		return h->eof;
@@ -133,7 +135,7 @@ from_program(struct flow *f)
 
 	if (h->n > 0 || h->eof || h->done)
 		return false;
-	r = recv(f->p->plain, h->buf, sizeof h->buf, MSG_DONTWAIT);
+	r = recv(f->p->plain, h->buf, PUMP_BUF, MSG_DONTWAIT);
 	if (r < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (r <= 0) {
@@ -234,7 +236,7 @@ linger(struct flow *f)
 
 	while ((left = until - clock_mono_ms()) > 0 &&
 	    poll(&pf, 1, (int)left) > 0) {
-		ssize_t r = recv(pf.fd, f->in.buf, sizeof f->in.buf,
+		ssize_t r = recv(pf.fd, f->in.buf, PUMP_BUF,
 		    MSG_DONTWAIT);
 
 		if (r == 0 || (r < 0 && errno != EAGAIN && errno != EINTR))
@@ -242,29 +244,43 @@ linger(struct flow *f)
 	}
 }
 
+static enum pump_end
+run(struct flow *f)
+{
+	for (;;) {
+		bool moved = from_peer(f);
+
+		moved |= to_program(f);
+		moved |= from_program(f);
+		moved |= to_peer(f);
+		if (f->in.done && f->out.done) {
+			if (f->gone && f->end == PUMP_CLOSED) {
+				linger(f);
+				return f->left ? PUMP_LEFT : PUMP_CLOSED;
+			}
+			return f->end;
+		}
+		if (f->until != 0 && clock_mono_ms() >= f->until)
+			return PUMP_STUCK;
+		if (!moved && !wait_both(f) && f->until == 0)
+			return PUMP_IDLE;
+	}
+}
+
 enum pump_end
 pump_run(struct pump *p)
 {
 	struct flow f = {.p = p, .end = PUMP_CLOSED};
+	enum pump_end end;
 
+	/* Not on the stack, which is cleared: few sessions ever touch more
+	 * than the first page of each. */
+	f.in.buf = mem_resize(NULL, PUMP_BUF, 1);
+	f.out.buf = mem_resize(NULL, PUMP_BUF, 1);
 	p->net->quiet = 0;
 	p->net->quiet_max = PUMP_QUIET;
-	for (;;) {
-		bool moved = from_peer(&f);
-
-		moved |= to_program(&f);
-		moved |= from_program(&f);
-		moved |= to_peer(&f);
-		if (f.in.done && f.out.done) {
-			if (f.gone && f.end == PUMP_CLOSED) {
-				linger(&f);
-				return f.left ? PUMP_LEFT : PUMP_CLOSED;
-			}
-			return f.end;
-		}
-		if (f.until != 0 && clock_mono_ms() >= f.until)
-			return PUMP_STUCK;
-		if (!moved && !wait_both(&f) && f.until == 0)
-			return PUMP_IDLE;
-	}
+	end = run(&f);
+	free(f.in.buf);
+	free(f.out.buf);
+	return end;
 }
