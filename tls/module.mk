@@ -4,8 +4,8 @@ keyd_SRC := tls/keyd.c tls/keyserve.c tls/keyring.c tls/key.c \
 	tls/keyproto.c tls/layout.c
 keyd_LDLIBS := -lcrypto
 PROGS += tlsd
-tlsd_SRC := tls/tlsd.c tls/serve.c tls/session.c tls/pump.c tls/trust.c \
-	tls/certs.c tls/certs_parse.c tls/context.c tls/netbio.c \
+tlsd_SRC := tls/tlsd.c tls/serve.c tls/session.c tls/warm.c tls/pump.c \
+	tls/trust.c tls/certs.c tls/certs_parse.c tls/context.c tls/netbio.c \
 	tls/provider.c tls/key.c tls/keyproto.c tls/layout.c
 tlsd_LDLIBS := -lssl -lcrypto
 PROGS += valija-cert

@@ -23,6 +23,7 @@
 #include "tls/netbio.h"
 #include "tls/provider.h"
 #include "tls/session.h"
+#include "tls/warm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,7 @@ adopt(struct serve *sv, struct certs *new)
 	certs_free(sv->certs);
 	sv->certs = new;
 	sv->tools.certs = new;
+	warm_up(&sv->tools);
 	log_info("certificates=%lu generation=%llu",
 	    (unsigned long)new->sites.live,
 	    (unsigned long long)new->generation);
@@ -100,8 +102,8 @@ load_certs(struct serve *sv)
 	if (new == NULL && (!told || none))
 		log_sys("unable to load certificates from %s/current",
 		    sv->cfg->home);
-	(void)close(keyd);
 	if (new == NULL) {
+		(void)close(keyd);
 		/* Without any, a HUP tells when there are some. */
 		if (none)
 			sv->retry_ms = 0;
@@ -115,10 +117,13 @@ load_certs(struct serve *sv)
 		sv->retry_ms = 0;
 		sv->told = false;
 	}
+	/* For the rehearsal; the provider closes it. */
+	provider_connect(keyd);
 	if (new->missing == 0 || sv->certs == NULL)
 		adopt(sv, new);
 	else
 		certs_free(new);
+	provider_connect(-1);
 }
 
 /* Parsing some hundred certificates takes milliseconds: once, and not before
