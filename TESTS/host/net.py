@@ -250,6 +250,9 @@ class Net:
         """Nobody answers: the port is closed."""
         self._signal("KILL")
         self.ns.wait(lambda: not self._signal(0), "the name server to end")
+        # A dying process loses its name before its sockets.
+        self.ns.wait(lambda: not self.ns.run(
+            ["ss", "-Hlntu", "sport = :53"]).stdout, "port 53 to be free")
 
     def dns_pause(self, paused=True):
         """Nobody answers, and nobody says so."""
