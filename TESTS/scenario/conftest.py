@@ -177,8 +177,10 @@ class Site:
             self.h.write(f"{CONTROL}/{name}", text, mode=0o644)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site():
+    """A host for the tests of one file: what one file leaves in its queue, a
+    deferred message say, is not there for the next."""
     s = Site()
     yield s
     s.close()
