@@ -149,5 +149,7 @@ def test_smtp_storm(hosts):
     assert taken - set(arrived) == set(), "lost"
     assert a.mails("sender") == [], "bounced"
     assert all(kills.values()), kills
-    log = b.log() + b.h.log("qmail-smtpd")
-    assert " tls=TLSv1.3 " in log or "tls=" in log
+    # Clients that ask for TLS get it or come again.  From host to host it
+    # need not be: few connections are made, and a tlsd may be dead at each.
+    log = a.h.log("qmail-smtpd")
+    assert " tls=TLSv1.3" in log
