@@ -1,0 +1,69 @@
+/* vpop/command.h - what every v* command begins and ends with: who may run
+ * it, settings, the store, errors with their historical numbers, passwords
+ * that are asked for.
+ *
+ * Errors go to standard output as vpopmail's do, "Error: TEXT: WHAT: REASON",
+ * and the program ends with 256 - number; misuse is usage on standard output
+ * and 255; success 0.  Passwords never reach an error. */
+#ifndef VPOP_COMMAND_H
+#define VPOP_COMMAND_H
+
+#include "vpop/domain.h"
+#include "vpop/settings.h"
+
+struct vcommand {
+	struct str home;                /* VPOPMAIL */
+	uid_t uid;                      /* of vpopmail */
+	gid_t gid;
+	struct vsettings settings;
+	struct vstore *store;
+};
+
+/* Ends the program with a reason unless root or vpopmail runs it (BAD_UID),
+ * VPOPMAIL is there and its settings can be read.  Ignores SIGPIPE, sets umask
+ * 077.  The store is opened, not yet asked. */
+void vcommand_begin(struct vcommand *, const char *prog);
+/* For commands that others may run too: as above without a word about who. */
+void vcommand_begin_any(struct vcommand *, const char *prog);
+void vcommand_end(struct vcommand *);
+
+/* "Error: text of e: what" LF, exit 256 - number.  what: the name, and a
+ * reason after it; NULL: nothing. */
+_Noreturn void vcommand_fail(enum vpop_error e, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* What a store said, as an error: NONE is none, EXISTS is exists, WIDE and
+ * TEMP have the store's reason. */
+_Noreturn void vcommand_fail_store(struct vcommand *, enum vstore_status,
+    enum vpop_error none, enum vpop_error exists, const char *what);
+_Noreturn void vcommand_usage(const char *usage);       /* exit 255 */
+void vcommand_version(void);                    /* -v: "version: N" */
+
+/* Appends to standard output, whole or the program ends with 111. */
+void vcommand_print(const struct str *);
+
+/* A domain that must be there; TEMP ends the program with ASSIGN. */
+void vcommand_domain(const char *name, struct vdomain *out);
+/* user@domain (also % and /), without a domain that of VPOPMAIL_DOMAIN, then
+ * the setting defaultdomain; checked, lower case, the domain found. */
+void vcommand_address(struct vcommand *, const char *addr,
+    struct str *user_out, struct vdomain *out);
+
+/* Asks twice on the terminal without echo (on a pipe: reads two lines) until
+ * both are the same; "Please enter password for WHO: ", "enter password
+ * again: ".  *out is replaced; ends the program at end of file. */
+void vcommand_ask_password(const char *who, struct str *out);
+/* n random letters and digits that nobody confuses. */
+void vcommand_random_password(size_t n, struct str *out);
+/* Hashes by the settings as wide as the store allows, or ends the program:
+ * too short, too long, does not fit.  clear_out: "" unless clearpasswords. */
+void vcommand_hash(struct vcommand *, const char *password,
+    struct str *hash_out, struct str *clear_out);
+
+/* What stands on the terminal while many are done: "DONE of ALL" and a bar on
+ * descriptor 2, at most ten times a second, nothing when it is no terminal
+ * (a line at the end then).  all 0: not known. */
+struct vprogress { const char *what; uint64_t all, done; int64_t last_ms; };
+void vprogress_step(struct vprogress *, uint64_t done);
+void vprogress_end(struct vprogress *);
+
+#endif
