@@ -24,6 +24,7 @@
 	X("man", "root", "qmail", 0755)                                       \
 	X("man/man1", "root", "qmail", 0755)                                  \
 	X("man/man5", "root", "qmail", 0755)                                  \
+	X("man/man7", "root", "qmail", 0755)                                  \
 	X("man/man8", "root", "qmail", 0755)                                  \
 	X("alias", "alias", "qmail", 02755)                                   \
 	X("run", "qmailq", "qmail", 0755)                                     \
@@ -66,6 +67,7 @@
 	X("/usr/local/bin")                                                   \
 	X("/usr/local/share/man/man1")                                        \
 	X("/usr/local/share/man/man5")                                        \
+	X("/usr/local/share/man/man7")                                        \
 	X("/usr/local/share/man/man8")
 
 /* Texts an administrator may edit: X(source below service/, path, mode).

@@ -107,7 +107,7 @@ add_page(struct tree *t, const char *source)
 	const char *name = base_name(source), *dot = strrchr(name, '.');
 	struct str dir = {0}, target = {0};
 
-	if (dot == NULL || dot[1] == '\0' || strchr("158", dot[1]) == NULL ||
+	if (dot == NULL || dot[1] == '\0' || strchr("1578", dot[1]) == NULL ||
 	    dot[2] != '\0')
 		return -1;
 	str_catf(&dir, "man/man%c", dot[1]);

@@ -148,7 +148,7 @@ test_tree(void **state)
 	static const char manifest[] = "prog build/qmail-lspawn\n"
 	    "prog build/qmail-queue\nprog build/qmail-inject\n"
 	    "cmd build/svscan\ncmdscript supervise/svscanboot\n\n"
-	    "man queue/qmail-queue.8\ndoc README.md";
+	    "man queue/qmail-queue.8\nman x/y.7\ndoc README.md";
 	const struct tree_item *it;
 	struct tree t = {0};
 	unsigned line, setid = 0;
@@ -172,6 +172,8 @@ test_tree(void **state)
 	assert_string_equal(str_c(&find(&t,
 	    "/usr/local/share/man/man8/qmail-queue.8")->source),
 	    HOME_DIR "/man/man8/qmail-queue.8");
+	assert_int_equal(find(&t, HOME_DIR "/man/man7/y.7")->mode, 0644);
+	assert_int_equal(find(&t, HOME_DIR "/man/man7")->kind, TREE_DIR);
 	assert_int_equal(find(&t, HOME_DIR "/doc/README.md")->kind, TREE_COPY);
 	/* The queue, as the reference has it. */
 	it = find(&t, HOME_DIR "/queue/mess/22");
