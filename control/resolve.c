@@ -322,6 +322,15 @@ apply_answer(struct resolve *a, const struct auth_answer *answer,
 	vplan_free(&p);
 }
 
+static bool
+is_askable(const char *addr)
+{
+	for (; *addr; addr++)
+		if ((unsigned char)*addr <= ' ' || *addr == 0x7f)
+			return false;
+	return true;
+}
+
 /* A .qmail-default that calls vdelivermail was seen, or (action NULL) may be
  * behind a door that is closed to us but not to authdaemond. */
 static void
@@ -332,12 +341,14 @@ ask_auth(struct resolver *r, struct resolve *a, const char *local,
 	struct str addr = {0}, name = {0};
 	enum auth_status st;
 	const char *v;
+	bool named;             /* else vdelivermail sends it back */
 
 	str_catf(&addr, "%s@%s", local, host);
 	str_lower(&addr);
 	str_copys(&name, local);
 	str_lower(&name);
-	if (!vplan_name_ok(str_c(&addr))) {
+	named = vplan_name_ok(str_c(&name)) && vplan_name_ok(host);
+	if (!is_askable(str_c(&addr)) || (action != NULL && !named)) {
 		conclude(a, RESOLVE_NO, "no such mailbox");
 		str_free(&addr);
 		str_free(&name);
@@ -356,10 +367,12 @@ ask_auth(struct resolver *r, struct resolve *a, const char *local,
 	} else if ((v = auth_value_peek(&answer, "FILE", 0)) != NULL) {
 		step(a, "file", "%s", v);
 		conclude(a, RESOLVE_YES, "");
-	} else if ((v = auth_value_peek(&answer, "ACTION", 0)) != NULL) {
+	} else if ((v = auth_value_peek(&answer, "ACTION", 0)) != NULL &&
+	    named) {
 		step(a, "file", "one that calls vdelivermail");
 		apply_answer(a, &answer, str_c(&name), v);
-	} else if (auth_value_peek(&answer, "NOFILE", 0) != NULL) {
+	} else if (auth_value_peek(&answer, "ACTION", 0) != NULL ||
+	    auth_value_peek(&answer, "NOFILE", 0) != NULL) {
 		conclude(a, RESOLVE_NO, "no such mailbox");
 	} else {
 		conclude(a, RESOLVE_YES, "home not to be seen");

@@ -15,9 +15,15 @@ static const char program[] = "vdelivermail";
 bool
 vplan_name_ok(const char *local)
 {
-	for (; *local; local++)
-		if ((unsigned char)*local <= ' ' || *local == 0x7f)
+	static const char other[] = "!#$&'*+-./=?^_`{|}~";
+
+	for (; *local; local++) {
+		char c = ascii_lower(*local);
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		    strchr(other, c) != NULL))
 			return false;
+	}
 	return true;
 }
 
@@ -52,7 +58,7 @@ is_blank(const struct str *text)
 }
 
 static void
-take_lines(struct vplan *p, const char *s, size_t n, bool forward_only)
+take_lines(struct vplan *p, const char *s, size_t n)
 {
 	size_t blank = 0;
 
@@ -60,7 +66,8 @@ take_lines(struct vplan *p, const char *s, size_t n, bool forward_only)
 	while (blank < n && (s[blank] == '\n' || s[blank] == ' ' ||
 	    s[blank] == '\t'))
 		blank++;
-	dotqmail_parse(&p->todo, s + blank, n - blank, forward_only);
+	/* Nor does a mode that lets him execute it: whole trees have it. */
+	dotqmail_parse(&p->todo, s + blank, n - blank, false);
 	p->kind = p->todo.n > 0 ? VPLAN_LINES : VPLAN_NOTHING;
 }
 
@@ -76,7 +83,7 @@ try_dotqmail(struct vplan *p, const char *dash, const char *ext)
 		done = !is_blank(&f.text);
 		if (!done)
 			break;
-		take_lines(p, str_c(&f.text), f.text.len, f.forward_only);
+		take_lines(p, str_c(&f.text), f.text.len);
 		str_copy(&p->file, &p->dir);
 		str_catc(&p->file, '/');
 		str_cat(&p->file, &f.name);
@@ -216,7 +223,7 @@ vplan_make(struct vplan *p, const struct auth_answer *a, const char *local,
 		p->source = VPLAN_ALIAS;
 		p->have_matched = matched != NULL;
 		str_copys(&p->matched, matched == NULL ? "" : matched);
-		take_lines(p, str_c(&text), text.len, false);
+		take_lines(p, str_c(&text), text.len);
 		str_free(&text);
 	} else if (user != NULL) {
 		plan_user(p, a, user, local);

@@ -58,7 +58,8 @@ struct vplan {
 	int error;              /* errno that goes with why, or 0 */
 };
 
-/* Can the local part be asked for at all?  (No blanks, no control bytes.) */
+/* Can there be an account or alias of that name at all?  (No quotes, blanks,
+ * 8-bit bytes ...) */
 bool vplan_name_ok(const char *local);
 /* action: the second argument of vdelivermail. */
 void vplan_make(struct vplan *, const struct auth_answer *,

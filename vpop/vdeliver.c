@@ -173,6 +173,13 @@ vdeliver_prepare(struct vdeliver *v, struct str *words)
 		return VERDICT_SOFT;
 	}
 	vplan_make(&v->plan, &v->answer, str_c(&v->local), v->action);
+	if (v->plan.closed) {
+		str_cats(words, "There may be a .qmail, which must not be "
+		    "read, in ");
+		log_quote(words, str_c(&v->plan.dir), v->plan.dir.len);
+		str_cats(words, ". (#4.2.1)\n");
+		return VERDICT_SOFT;
+	}
 	return VERDICT_OK;
 }
 
@@ -204,10 +211,10 @@ confine(const struct vdeliver *v, const char *global, struct str *words)
 	const char *dir = said(v, "DIR"), *mine = str_c(&v->plan.dir);
 	struct str texts[2] = {{0}, {0}}, above = {0};
 	const char *read[] = {NULL, NULL, NULL};
-	const char *write[] = {dir, NULL, NULL};
+	const char *write[] = {dir, NULL, NULL, NULL};
 	struct sandbox_fs fs = {.read = read, .write = write};
 	struct stat st;
-	size_t n = 0;
+	size_t n = 0, m = 1;
 	int code = VERDICT_OK;
 
 	if (!v->sandbox || runs_programs(v))
@@ -215,13 +222,15 @@ confine(const struct vdeliver *v, const char *global, struct str *words)
 	read[n] = add_text(&texts[0], global, ".over-quota.msg");
 	n += read[n] != NULL;
 	read[n] = add_text(&texts[1], global, ".quotawarn.msg");
-	if (*mine == '/' && !vbox_is_below(dir, mine)) {
-		/* A mailbox elsewhere, perhaps one that is to be made. */
-		str_copys(&above, mine);
-		if (stat(mine, &st) < 0 && errno == ENOENT)
-			str_trunc(&above, bytes_rchr(mine, strlen(mine),
-			    '/'));
-		write[1] = above.len == 0 ? "/" : str_c(&above);
+	/* It may be a link to elsewhere, as may be its Maildir. */
+	if (stat(mine, &st) == 0) {
+		write[m++] = mine;
+		if (stat(str_c(&v->plan.maildir), &st) == 0)
+			write[m] = str_c(&v->plan.maildir);
+	} else if (*mine == '/' && !vbox_is_below(dir, mine)) {
+		/* To be made there. */
+		str_copyb(&above, mine, bytes_rchr(mine, strlen(mine), '/'));
+		write[m] = above.len == 0 ? "/" : str_c(&above);
 	}
 	if (sandbox_landlock(&fs, SANDBOX_NO_TCP | SANDBOX_SCOPED) < 0)
 		code = soft(words, "be confined to", fs.bad == NULL ? dir :
@@ -243,11 +252,11 @@ struct run {
 	unsigned forwards;
 };
 
-/* Ours first, the caller's but for those after it. */
+/* The caller's, with what is ours in place of his. */
 static const char **
 make_environment(const struct vdeliver *v, struct str *text)
 {
-	static const char *const gone[] = {"DEFAULT=", "VDELIVERMAIL="};
+	static const char mark[] = "VDELIVERMAIL=", rest[] = "DEFAULT=";
 	const char *depth = getenv("VDELIVERMAIL"), **envp;
 	uint64_t d = 0;
 	size_t n = 0, i = 0;
@@ -263,8 +272,9 @@ make_environment(const struct vdeliver *v, struct str *text)
 		str_catc(text, '\0');
 	}
 	for (char **p = environ; p != NULL && *p != NULL; p++)
-		if (strncmp(*p, gone[0], strlen(gone[0])) != 0 &&
-		    strncmp(*p, gone[1], strlen(gone[1])) != 0)
+		if (strncmp(*p, mark, sizeof mark - 1) != 0 &&
+		    (!v->plan.have_matched ||
+		    strncmp(*p, rest, sizeof rest - 1) != 0))
 			str_catb(text, *p, strlen(*p) + 1);
 	for (size_t k = 0; k < text->len; k++)
 		n += text->s[k] == '\0';

@@ -25,8 +25,17 @@ env(const char *name, const char *fallback)
 	return v == NULL ? fallback : v;
 }
 
-/* The message must be a file: what comes by a pipe is kept in one that has no
- * name. */
+/* A file without a name.  Not every file system has them (NFS). */
+static int
+open_nameless(void)
+{
+	const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
+	int fd = open(".", flags, 0600);
+
+	return fd < 0 ? open("/tmp", flags, 0600) : fd;
+}
+
+/* The message must be a file: what comes by a pipe is kept in one. */
 static int
 open_message(void)
 {
@@ -36,7 +45,7 @@ open_message(void)
 
 	if (lseek(0, 0, SEEK_SET) == 0)
 		return 0;
-	fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	fd = open_nameless();
 	if (fd < 0)
 		die_sys(111, "unable to make a temporary file");
 	while ((n = read(0, buf, sizeof buf)) != 0) {

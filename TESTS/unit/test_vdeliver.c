@@ -187,7 +187,9 @@ test_names(void **state)
 	static const struct {
 		const char *ext, *host;
 	} bad[] = {{"", "d.example"}, {"jo", ""}, {"a b", "d.example"},
-	    {"a\nb", "d.example"}, {"jo", "d/e"}};
+	    {"a\nb", "d.example"}, {"jo", "d/e"}, {"a,b", "d.example"},
+	    {"a%b", "d.example"}, {"j\xc3\xb6", "d.example"},
+	    {"jo", "d_\xc3\xb6"}};
 	struct vdeliver v;
 
 	(void)state;
@@ -337,7 +339,8 @@ test_dotqmail(void **state)
 	slurp("d/jo/pwd", text, sizeof text);
 	assert_non_null(strstr(text, "/d/jo\n"));
 	slurp("d/jo/depth", text, sizeof text);
-	assert_string_equal(text, "1 \n");
+	/* What qmail-local said stays said. */
+	assert_string_equal(text, "1 stale\n");
 	/* The documented black hole. */
 	put("d/jo/.qmail", "# delete\n", 0600);
 	run(VERDICT_OK, "");
@@ -350,6 +353,74 @@ test_dotqmail(void **state)
 	run(VERDICT_SOFT, "it must end in a slash");
 	put("d/jo/.qmail", "&x@y\n", 0602);
 	run(VERDICT_SOFT, "can be written by everybody");
+	/* One who made everything executable meant nothing by it. */
+	put("d/jo/.qmail", "./Maildir/\n", 0700);
+	run(VERDICT_OK, "");
+	assert_int_equal(count("d/jo/Maildir/new/*"), 3);
+}
+
+/* What qmailadmin writes for a user who is away and keeps his mail. */
+static void
+test_vacation(void **state)
+{
+	char text[512];
+
+	(void)state;
+	if (!have_home)
+		skip();
+	(void)snprintf(text, sizeof text, "#!/bin/sh\necho \"$@\" "
+	    "\"$EXT@$HOST\" \"$SENDER\" >>%s/out.auto\ncat >>%s/out.auto\n",
+	    base, base);
+	put("autorespond", text, 0755);
+	assert_int_equal(setenv("EXT", "jo", 1) | setenv("HOST", "d.example",
+	    1) | setenv("SENDER", "s@x", 1), 0);
+	(void)snprintf(text, sizeof text, "&out@x\n%s/d/jo/Maildir/\n"
+	    "| %s/autorespond 86400 3 %s/d/jo/vacation/message "
+	    "%s/d/jo/vacation\n", base, base, base, base);
+	put("d/jo/.qmail", text, 0600);
+	run(VERDICT_OK, "qp ");
+	assert_int_equal(count("d/jo/Maildir/new/*"), 1);
+	slurp("out.auto", text, sizeof text);
+	assert_memory_equal(text, "86400 3 /", 9);
+	assert_non_null(strstr(text, "/d/jo/vacation jo@d.example s@x\n" BODY));
+	/* A full mailbox: nobody is told that the mail has come. */
+	assert_int_equal(unlink("out.auto"), 0);
+	lines = JO "QUOTA=10S\n";
+	run(VERDICT_SOFT, "user is over quota");
+	assert_int_equal(count("out.auto"), 0);
+	assert_int_equal(unsetenv("EXT") | unsetenv("HOST") |
+	    unsetenv("SENDER"), 0);
+}
+
+static void
+closed_qmail(void *arg)
+{
+	struct vdeliver v;
+	struct str words = {0};
+
+	(void)arg;
+	if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
+		_exit(80);
+	init(&v);
+	if (vdeliver_run(&v, &words) != VERDICT_SOFT ||
+	    strstr(str_c(&words), ".qmail") == NULL)
+		_exit(81);
+}
+
+/* Somebody else's .qmail that cannot be read is not taken for none. */
+static void
+test_closed_dotqmail(void **state)
+{
+	char text[256];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put("d/jo/.qmail", "&x@y\n", 0600);
+	assert_int_equal(system("chmod 755 . && chown -R 65534:65534 d && "
+	    "chown 0:0 d/jo/.qmail"), 0);
+	assert_int_equal(unit_child(closed_qmail, NULL, text, sizeof text), 0);
+	assert_int_equal(count("d/jo/Maildir/new/*"), 0);
 }
 
 /* A line that fails leaves no copy in the Maildir of the line before it. */
@@ -449,6 +520,17 @@ test_walls(void **state)
 	status = unit_child(behind_walls, NULL, text, sizeof text);
 	assert_int_equal(status, 0);
 	assert_int_equal(count("d/jo/Maildir/new/*"), 1);
+	/* Moved to another disk: the mailbox, or its Maildir alone. */
+	assert_int_equal(system("rm -r d/jo && mkdir -p e/moved && "
+	    "ln -s ../e/moved d/jo"), 0);
+	status = unit_child(behind_walls, NULL, text, sizeof text);
+	assert_int_equal(status, 0);
+	assert_int_equal(count("e/moved/Maildir/new/*"), 1);
+	assert_int_equal(system("rm d/jo && mkdir d/jo && "
+	    "ln -s ../../e/moved/Maildir d/jo/Maildir"), 0);
+	status = unit_child(behind_walls, NULL, text, sizeof text);
+	assert_int_equal(status, 0);
+	assert_int_equal(count("e/moved/Maildir/new/*"), 2);
 	/* What its .qmail writes outside waits. */
 	(void)snprintf(text, sizeof text, "%s/e/Maildir/\n", base);
 	put("d/jo/.qmail", text, 0600);
@@ -470,6 +552,8 @@ main(void)
 		cmocka_unit_test_setup(test_catchall_address, setup),
 		cmocka_unit_test_setup(test_alias, setup),
 		cmocka_unit_test_setup(test_dotqmail, setup),
+		cmocka_unit_test_setup(test_vacation, setup),
+		cmocka_unit_test_setup(test_closed_dotqmail, setup),
 		cmocka_unit_test_setup(test_failures, setup),
 		cmocka_unit_test_setup(test_quota, setup),
 		cmocka_unit_test_setup(test_walls, setup),

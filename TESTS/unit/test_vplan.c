@@ -93,8 +93,13 @@ static const struct {
 	{"DIR=.\nUSER=open\nHOME=open\n", "open", "delete", VPLAN_TEMP,
 	    VPLAN_USER, "", "", NULL},
 	{"DIR=.\nUSER=list\nHOME=list\n", "list", "delete", VPLAN_LINES,
-	    VPLAN_USER, "/list/.qmail",
-	    "forward x@y|refused: only forwards may be here: ./Maildir/",
+	    VPLAN_USER, "/list/.qmail", "forward x@y|maildir ./Maildir/",
+	    NULL},
+	/* as qmailadmin writes them */
+	{"DIR=.\nUSER=away\nHOME=away\n", "away", "delete", VPLAN_LINES,
+	    VPLAN_USER, "/away/.qmail",
+	    "forward x@y|maildir /d/away/Maildir/|program  /usr/bin/"
+	    "autorespond 86400 3 /d/away/vacation/message /d/away/vacation",
 	    NULL},
 	/* extensions */
 	{"DIR=.\nUSER=ext\nHOME=ext\n", "ext-a.b", "delete", VPLAN_LINES,
@@ -258,7 +263,13 @@ test_names(void **state)
 {
 	(void)state;
 	assert_true(vplan_name_ok("jo-list.x+y'z"));
-	assert_true(vplan_name_ok("\xc3\xb6"));
+	assert_true(vplan_name_ok("AZaz09!#$&'*+-./=?^_`{|}~"));
+	/* What no account and no alias can be called. */
+	for (const char *c = "%\"(),:;<>@[\\]\x80\xff\x01"; *c; c++) {
+		const char name[] = {'a', *c, 'b', '\0'};
+
+		assert_false(vplan_name_ok(name));
+	}
 	assert_false(vplan_name_ok("a b"));
 	assert_false(vplan_name_ok("a\nb"));
 	assert_false(vplan_name_ok("a\tb"));
@@ -269,8 +280,8 @@ static void
 make_tree(void)
 {
 	static const char *const dirs[] = {"jo", "al", "hole", "empty",
-	    "blank", "late", "open", "list", "ext", "box", "box/Maildir",
-	    "box/Maildir/new"};
+	    "blank", "late", "open", "list", "ext", "away", "box",
+	    "box/Maildir", "box/Maildir/new"};
 
 	for (size_t i = 0; i < N_OF(dirs); i++)
 		assert_int_equal(mkdir(dirs[i], 0700), 0);
@@ -281,6 +292,8 @@ make_tree(void)
 	put("late/.qmail", "\n\n&x@y\n", 0600);
 	put("open/.qmail", "&x@y\n", 0666);
 	put("list/.qmail", "&x@y\n./Maildir/\n", 0700);
+	put("away/.qmail", "&x@y\n/d/away/Maildir/\n| /usr/bin/autorespond "
+	    "86400 3 /d/away/vacation/message /d/away/vacation\n", 0600);
 	put("ext/.qmail-a:b", "&one@x\n", 0600);
 	put("ext/.qmail-c-default", "&two@x\n", 0600);
 	put("ext/.qmail", "&three@x\n", 0600);
