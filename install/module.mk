@@ -7,12 +7,17 @@ MAN += install/valija-setup.8 install/valija-check.8
 UNIT += install
 install_UNIT_SRC := $(INSTALL_COMMON)
 
+# The programs of vpop/, which have a link in VPOPMAIL/bin.
+VPROGS = $(foreach p,$(PROGS),$(if $(filter vpop/$(p).c,$($(p)_SRC)),$(p)))
+
 # What setup copies and check expects, by kind: see install/tree.h.
 PAPERS = $(wildcard README.md INTERNALS SECURITY DEVIATIONS CHANGES LICENSE) \
 	service/valija.service $(B)/manifest
 $(B)/manifest: FORCE
 	@mkdir -p $(@D)
-	@{ for f in $(PROGS); do echo "prog $(B)/$$f"; done; \
+	@{ for f in $(filter-out $(VPROGS),$(PROGS)); do \
+	    echo "prog $(B)/$$f"; done; \
+	for f in $(VPROGS); do echo "vprog $(B)/$$f"; done; \
 	for f in $(CMDS); do echo "cmd $(B)/$$f"; done; \
 	for f in $(SCRIPTS); do echo "cmdscript $$f"; done; \
 	for f in $(MAN); do echo "man $$f"; done; \

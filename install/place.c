@@ -32,6 +32,7 @@ place_done(struct place *p)
 {
 	(void)close(p->root);
 	p->root = -1;
+	str_free(&p->aside);
 }
 
 /* May a symbolic link with this owner, in this directory, be followed? */
@@ -232,6 +233,40 @@ make_dir(struct place *p, int dir, const struct tree_item *it,
 	r = own(p, real, it);
 	fd_close(real);
 	return worse(made, r);
+}
+
+/* Made under another name first: under its own it is as it should be, or
+ * somebody else's. */
+static enum place_result
+make_kept_dir(struct place *p, int dir, const struct tree_item *it,
+    const char *name)
+{
+	enum place_result r = PLACE_FAILED;
+	struct str tmp = {0};
+	int fd = place_open_dir(p, str_c(&it->path));
+
+	if (fd >= 0) {
+		(void)close(fd);
+		return PLACE_SAME;
+	}
+	if (errno != ENOENT)
+		return PLACE_FAILED;
+	str_catf(&tmp, ".%s.new", name);
+	if (unlinkat(dir, str_c(&tmp), AT_REMOVEDIR) < 0 && errno != ENOENT)
+		goto out;
+	if (mkdirat(dir, str_c(&tmp), 0700) < 0)
+		goto out;
+	fd = openat(dir, str_c(&tmp), O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	if (fd < 0)
+		goto out;
+	if (own(p, fd, it) != PLACE_FAILED && renameat2(dir, str_c(&tmp),
+	    dir, name, RENAME_NOREPLACE) == 0)
+		r = PLACE_CHANGED;
+	fd_close(fd);
+out:
+	str_free(&tmp);
+	return r;
 }
 
 static int
@@ -486,6 +521,50 @@ make_link(int dir, const struct tree_item *it, const char *name)
 	return r;
 }
 
+#define ASIDE_MAX 100
+
+/* Somebody else's program may stand there: it gets another name. */
+static int
+put_aside(struct place *p, int dir, const struct tree_item *it,
+    const char *name)
+{
+	struct str to = {0};
+	struct stat st;
+	int r = -1;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	for (int i = 0; r < 0 && i < ASIDE_MAX; i++) {
+		str_clear(&to);
+		str_catf(&to, "%s.orig", name);
+		if (i > 0)
+			str_catf(&to, ".%d", i);
+		r = renameat2(dir, name, dir, str_c(&to), RENAME_NOREPLACE);
+		if (r < 0 && errno != EEXIST)
+			break;
+	}
+	if (r == 0)
+		str_catf(&p->aside, "put %s aside as %s\n", str_c(&it->path),
+		    str_c(&to));
+	str_free(&to);
+	return r;
+}
+
+static enum place_result
+make_link_aside(struct place *p, int dir, const struct tree_item *it,
+    const char *name)
+{
+	char have[4096];
+	ssize_t n = readlinkat(dir, name, have, sizeof have);
+
+	/* One that leads here already is not somebody else's. */
+	if ((n < 0 || (size_t)n != it->source.len ||
+	    memcmp(have, str_c(&it->source), (size_t)n) != 0) &&
+	    put_aside(p, dir, it, name) < 0)
+		return PLACE_FAILED;
+	return make_link(dir, it, name);
+}
+
 /* mkdir -p of what lies above; what exists stays as it is. */
 static int
 make_above(struct place *p, const char *path)
@@ -518,7 +597,8 @@ place_make(struct place *p, const struct tree_item *it)
 	const char *name;
 	int dir;
 
-	if ((it->kind == TREE_DIR || it->kind == TREE_SYSDIR) &&
+	if ((it->kind == TREE_DIR || it->kind == TREE_SYSDIR ||
+	    it->kind == TREE_KEPTDIR) &&
 	    make_above(p, str_c(&it->path)) < 0)
 		return PLACE_FAILED;
 	dir = place_open_parent(p, str_c(&it->path), &name);
@@ -528,6 +608,9 @@ place_make(struct place *p, const struct tree_item *it)
 	case TREE_DIR:
 	case TREE_SYSDIR:
 		r = make_dir(p, dir, it, name);
+		break;
+	case TREE_KEPTDIR:
+		r = make_kept_dir(p, dir, it, name);
 		break;
 	case TREE_COPY:
 		r = make_copy(p, dir, it, name);
@@ -543,6 +626,9 @@ place_make(struct place *p, const struct tree_item *it)
 		break;
 	case TREE_LINK:
 		r = make_link(dir, it, name);
+		break;
+	case TREE_LINK_ASIDE:
+		r = make_link_aside(p, dir, it, name);
 		break;
 	}
 	fd_close(dir);

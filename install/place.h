@@ -15,6 +15,7 @@ struct place {
 	bool owners;            /* set and compare owners */
 	bool owner_skipped;     /* out: an account did not exist */
 	const char *source;     /* directory of the source tree, or NULL */
+	struct str aside;       /* out: a line for each file put aside */
 };
 
 enum place_result {

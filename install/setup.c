@@ -33,17 +33,22 @@ say(const struct str *text)
 		die_sys(111, "unable to write to standard output");
 }
 
+/* *vpopmail is replaced by VPOPMAIL; another machine's is not known here. */
 static void
-load_tree(struct tree *t, const char *manifest)
+load_tree(struct tree *t, const struct setup_options *o, struct str *vpopmail)
 {
-	struct str text = {0};
+	struct str text = {0}, why = {0};
 	unsigned line;
 
-	if (fs_read(manifest, &text, MANIFEST_MAX) < 0)
-		die_sys(111, "unable to read %s", manifest);
-	if (tree_build(t, str_c(&text), text.len, &line) < 0)
+	if (o->destdir != NULL)
+		str_copys(vpopmail, ACCOUNTS_VPOPMAIL_HOME);
+	else if (accounts_vpopmail(vpopmail, &why) < 0)
+		die(111, "%s", str_c(&why));
+	if (fs_read(o->manifest, &text, MANIFEST_MAX) < 0)
+		die_sys(111, "unable to read %s", o->manifest);
+	if (tree_build(t, str_c(vpopmail), str_c(&text), text.len, &line) < 0)
 		die(111, "unable to read %s: line %u is not KIND FILE",
-		    manifest, line);
+		    o->manifest, line);
 	str_free(&text);
 }
 
@@ -127,6 +132,30 @@ make_certificate(void)
 		log_warn("no certificate was made: run valija-cert");
 }
 
+/* So that who removes all of this knows that the tree is ours to remove. */
+static void
+mark_vpopmail(struct place *p, const char *vpopmail)
+{
+	struct str path = {0};
+
+	str_catf(&path, "%s/%s", vpopmail, SETUP_MARK);
+	if (place_make_once(p, str_c(&path), "root", "root", 0644,
+	    "This directory and its user were made by valija-setup.\n") ==
+	    PLACE_FAILED)
+		die_sys(111, "unable to make %s", str_c(&path));
+	str_free(&path);
+}
+
+static bool
+is_there(const struct place *p, const char *dir)
+{
+	int fd = place_open_dir(p, dir);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0;
+}
+
 static void
 sync_place(const struct place *p, const char *path)
 {
@@ -143,27 +172,33 @@ sync_place(const struct place *p, const char *path)
 void
 setup_install(const struct setup_options *o)
 {
-	struct str done = {0}, why = {0};
+	struct str done = {0}, why = {0}, vpopmail = {0};
+	bool made_user = false, had_tree;
 	struct tree tree = {0};
 	unsigned changed = 0;
 	struct place p;
 
 	if (o->destdir == NULL && geteuid() != 0)
 		die(111, "unable to install: must be root (or set DESTDIR)");
-	load_tree(&tree, o->manifest);
+	load_tree(&tree, o, &vpopmail);
 	(void)umask(022);
-	if (o->destdir == NULL && accounts_make(&done, &why) < 0)
+	if (o->destdir == NULL && accounts_make(&done, &made_user, &why) < 0)
 		die(111, "%s", str_c(&why));
 	if (o->destdir != NULL && mkdir(o->destdir, 0755) < 0 &&
 	    errno != EEXIST)
 		die_sys(111, "unable to make %s", o->destdir);
 	open_place(&p, o);
+	had_tree = is_there(&p, str_c(&vpopmail));
 	make_tree(&p, &tree, &done, &changed);
+	str_cat(&done, &p.aside);
+	if (made_user && !had_tree)
+		mark_vpopmail(&p, str_c(&vpopmail));
 	make_config(&p, o, &done);
 	if (!p.staged)
 		make_certificate();
 	sync_place(&p, HOME_DIR);
 	sync_place(&p, "/usr/local");
+	sync_place(&p, str_c(&vpopmail));
 	if (!p.owners)
 		str_cats(&done, "set no owners: not root\n");
 	else if (p.owner_skipped)
@@ -175,6 +210,7 @@ setup_install(const struct setup_options *o)
 	place_done(&p);
 	tree_free(&tree);
 	str_free(&done);
+	str_free(&vpopmail);
 }
 
 void
@@ -241,11 +277,11 @@ unsigned
 setup_check(const struct setup_options *o)
 {
 	struct tree tree = {0};
-	struct str out = {0};
+	struct str out = {0}, vpopmail = {0};
 	unsigned bad = 0;
 	struct place p;
 
-	load_tree(&tree, o->manifest);
+	load_tree(&tree, o, &vpopmail);
 	open_place(&p, o);
 	if (!p.staged)
 		bad += accounts_compare(&out);
@@ -261,5 +297,6 @@ setup_check(const struct setup_options *o)
 	place_done(&p);
 	tree_free(&tree);
 	str_free(&out);
+	str_free(&vpopmail);
 	return bad;
 }

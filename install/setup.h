@@ -5,6 +5,7 @@
 #include "lib/str.h"
 
 #define SETUP_MANIFEST HOME_DIR "/doc/manifest"
+#define SETUP_MARK ".valija"    /* in VPOPMAIL, when it was made by us */
 
 struct setup_options {
 	const char *source;     /* the source tree; NULL: none is at hand */

@@ -9,6 +9,8 @@
 #ifndef INSTALL_TABLE_H
 #define INSTALL_TABLE_H
 
+#include "mail/accounts.h"
+
 /* Directories of ours: made, and their owner and mode set.
  * X(path, owner, group, mode)
  * run/ belongs to qmailq alone: whoever can write there could stand in for
@@ -45,6 +47,8 @@
 	X("supervise/qmail-submission/log", "root", "qmail", 0755)            \
 	X("supervise/qmail-smtps", "root", "qmail", 01755)                    \
 	X("supervise/qmail-smtps/log", "root", "qmail", 0755)                 \
+	X("supervise/authdaemond", "root", "qmail", 01755)                    \
+	X("supervise/authdaemond/log", "root", "qmail", 0755)                 \
 	X("supervise/keyd", "root", "qmail", 01755)                           \
 	X("supervise/keyd/log", "root", "qmail", 0755)                        \
 	X("supervise/tlsd", "root", "qmail", 01755)                           \
@@ -56,6 +60,7 @@
 	X("/var/log/qmail/qmail-smtpd", "qmaill", "nofiles", 0700)            \
 	X("/var/log/qmail/qmail-submission", "qmaill", "nofiles", 0700)       \
 	X("/var/log/qmail/qmail-smtps", "qmaill", "nofiles", 0700)            \
+	X("/var/log/qmail/authdaemond", "qmaill", "nofiles", 0700)            \
 	X("/var/log/qmail/keyd", "qmaill", "nofiles", 0700)                   \
 	X("/var/log/qmail/tlsd", "qmaill", "nofiles", 0700)                   \
 	X("/service", "root", "root", 0755)                                   \
@@ -69,6 +74,17 @@
 	X("/usr/local/share/man/man5")                                        \
 	X("/usr/local/share/man/man7")                                        \
 	X("/usr/local/share/man/man8")
+
+/* Virtual domains, below VPOPMAIL: made when missing; an older installation
+ * keeps its directories as they are.  X(path, owner, group, mode)
+ * root executes programs in bin and a hook in etc and believes what etc says:
+ * neither they nor the directory above are vpopmail's.  Domains may belong to
+ * other users, who have to get through. */
+#define TABLE_VPOP_DIRS(X)                                                    \
+	X("", "root", ACCOUNTS_VCHKPW, 0755)                                  \
+	X("bin", "root", ACCOUNTS_VCHKPW, 0755)                               \
+	X("etc", "root", ACCOUNTS_VCHKPW, 0755)                               \
+	X("domains", ACCOUNTS_VPOPMAIL, ACCOUNTS_VCHKPW, 0711)
 
 /* Texts an administrator may edit: X(source below service/, path, mode).
  * @HOME@ becomes the home.  The text as delivered is kept in doc/service/; an
@@ -86,6 +102,8 @@
 	    0755)                                                             \
 	X("qmail-smtps.run", "supervise/qmail-smtps/run", 0755)               \
 	X("qmail-smtps.log.run", "supervise/qmail-smtps/log/run", 0755)       \
+	X("authdaemond.run", "supervise/authdaemond/run", 0755)               \
+	X("authdaemond.log.run", "supervise/authdaemond/log/run", 0755)       \
 	X("keyd.run", "supervise/keyd/run", 0755)                             \
 	X("keyd.log.run", "supervise/keyd/log/run", 0755)                     \
 	X("tlsd.run", "supervise/tlsd/run", 0755)                             \
@@ -93,9 +111,7 @@
 	X("qmail-queued.run", "supervise/qmail-queued/run", 0755)             \
 	X("qmail-queued.log.run", "supervise/qmail-queued/log/run", 0755)
 
-/* Services that valija-setup --enable links into /service, in this order.  The
- * others are for an administrator to link: submission wants a program that
- * knows passwords first. */
+/* Services that valija-setup --enable links into /service, in this order. */
 #define TABLE_SERVICES(X)                                                     \
 	X("keyd")                                                             \
 	X("tlsd")                                                             \

@@ -151,8 +151,18 @@ tree_program_mode(const char *name)
 	return PROGRAM_MODE;
 }
 
+/* Where administrators and their scripts look for these since vpopmail. */
+static void
+add_vpop_link(struct tree *t, const char *vpopmail, const char *name)
+{
+	struct tree_item *it = add(t, TREE_LINK_ASIDE, vpopmail);
+
+	str_catf(&it->path, "/bin/%s", name);
+	str_catf(&it->source, "%s/bin/%s", HOME_DIR, name);
+}
+
 static int
-add_manifest_line(struct tree *t, char *line)
+add_manifest_line(struct tree *t, const char *vpopmail, char *line)
 {
 	char *source = strchr(line, ' ');
 	const char *name;
@@ -163,9 +173,12 @@ add_manifest_line(struct tree *t, char *line)
 	name = base_name(source);
 	if (name[0] == '\0' || name[0] == '.' || strchr(source, ' ') != NULL)
 		return -1;
-	if (strcmp(line, "prog") == 0 || strcmp(line, "script") == 0)
+	if (strcmp(line, "prog") == 0 || strcmp(line, "script") == 0 ||
+	    strcmp(line, "vprog") == 0) {
 		add_copy(t, "bin", name, tree_program_mode(name), source);
-	else if (strcmp(line, "cmd") == 0 || strcmp(line, "cmdscript") == 0)
+		if (line[0] == 'v')
+			add_vpop_link(t, vpopmail, name);
+	} else if (strcmp(line, "cmd") == 0 || strcmp(line, "cmdscript") == 0)
 		add_command(t, source);
 	else if (strcmp(line, "doc") == 0)
 		add_copy(t, "doc", name, 0644, source);
@@ -177,7 +190,18 @@ add_manifest_line(struct tree *t, char *line)
 }
 
 static void
-add_tables(struct tree *t)
+add_vpop_dir(struct tree *t, const char *vpopmail, const char *path,
+    const char *owner, const char *group, mode_t mode)
+{
+	struct tree_item *it = add_owned(t, TREE_KEPTDIR, vpopmail, owner,
+	    group, mode);
+
+	if (*path != '\0')
+		str_catf(&it->path, "/%s", path);
+}
+
+static void
+add_tables(struct tree *t, const char *vpopmail)
 {
 #define X(path) (void)add(t, TREE_SYSDIR, path);
 	TABLE_SYSTEM_DIRS(X)
@@ -205,24 +229,29 @@ add_tables(struct tree *t)
 	    mode);
 	QTREE_FIFOS(X)
 #undef X
+#define X(path, owner, group, mode)                                           \
+	add_vpop_dir(t, vpopmail, path, owner, group, mode);
+	TABLE_VPOP_DIRS(X)
+#undef X
 #define X(source, path, mode) add_text(t, source, path, mode);
 	TABLE_TEXTS(X)
 #undef X
 }
 
 int
-tree_build(struct tree *t, const char *manifest, size_t n, unsigned *line)
+tree_build(struct tree *t, const char *vpopmail, const char *manifest,
+    size_t n, unsigned *line)
 {
 	struct str one = {0};
 	int r = 0;
 
-	add_tables(t);
+	add_tables(t, vpopmail);
 	for (*line = 1; n > 0 && r == 0; (*line)++) {
 		size_t len = bytes_chr(manifest, n, '\n');
 
 		str_copyb(&one, manifest, len);
 		if (str_has_nul(&one) ||
-		    (len > 0 && add_manifest_line(t, one.s) < 0)) {
+		    (len > 0 && add_manifest_line(t, vpopmail, one.s) < 0)) {
 			r = -1;
 			break;
 		}

@@ -13,11 +13,13 @@
 enum tree_kind {
 	TREE_DIR,               /* owner and mode are ours */
 	TREE_SYSDIR,            /* only has to exist */
+	TREE_KEPTDIR,           /* made with owner and mode, then left alone */
 	TREE_COPY,              /* bytes of source, replaced when different */
 	TREE_TEXT,              /* source with @HOME@ filled in, edits kept */
 	TREE_KEPT,              /* made of size zeros when missing */
 	TREE_FIFO,
 	TREE_LINK,              /* symlink to source */
+	TREE_LINK_ASIDE,        /* the same; what stood there is kept beside */
 };
 
 struct tree_item {
@@ -36,11 +38,13 @@ struct tree {
 };
 
 /* The manifest has a line "KIND SOURCE" for each file that make built or
- * knows: prog and script for HOME/bin, cmd and cmdscript for /usr/local/bin,
- * man for a page, doc for a paper.  Adds everything; 0, or -1 with the line that is not
- * understood (1 and up) in *line. */
+ * knows: prog and script for HOME/bin, vprog for HOME/bin with a link in
+ * VPOPMAIL/bin, cmd and cmdscript for /usr/local/bin, man for a page, doc for a
+ * paper.  vpopmail is VPOPMAIL.  Adds everything; 0, or -1 with the line that
+ * is not understood (1 and up) in *line. */
 __attribute__((warn_unused_result))
-int tree_build(struct tree *, const char *manifest, size_t n, unsigned *line);
+int tree_build(struct tree *, const char *vpopmail, const char *manifest,
+    size_t n, unsigned *line);
 void tree_free(struct tree *);
 
 mode_t tree_program_mode(const char *name);

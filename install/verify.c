@@ -37,10 +37,12 @@ kind_type(enum tree_kind kind)
 	switch (kind) {
 	case TREE_DIR:
 	case TREE_SYSDIR:
+	case TREE_KEPTDIR:
 		return S_IFDIR;
 	case TREE_FIFO:
 		return S_IFIFO;
 	case TREE_LINK:
+	case TREE_LINK_ASIDE:
 		return S_IFLNK;
 	case TREE_COPY:
 	case TREE_TEXT:
@@ -57,7 +59,7 @@ look(const struct place *p, const struct tree_item *it, struct stat *st)
 	const char *path = str_c(&it->path), *name;
 	int fd, r;
 
-	if (it->kind == TREE_DIR || it->kind == TREE_SYSDIR) {
+	if (kind_type(it->kind) == S_IFDIR) {
 		fd = place_open_dir(p, path);
 		r = fd < 0 ? -1 : fstat(fd, st);
 	} else {
@@ -167,10 +169,16 @@ verify_item(struct place *p, const struct tree_item *it, struct str *out)
 		    type_text(st.st_mode), type_text(kind_type(it->kind)));
 		return 1;
 	}
-	if (it->kind == TREE_LINK)
+	if (kind_type(it->kind) == S_IFLNK)
 		return check_link(p, it, out);
 	if (it->kind == TREE_SYSDIR)
 		return 0;
+	if (it->kind == TREE_KEPTDIR) {
+		if ((st.st_mode & S_IWOTH) == 0)
+			return 0;
+		str_catf(out, "%s: may be written by everybody\n", path);
+		return 1;
+	}
 	if ((st.st_mode & 07777) != it->mode) {
 		str_catf(out, "%s: mode is %04o, should be %04o\n", path,
 		    (unsigned)(st.st_mode & 07777), (unsigned)it->mode);

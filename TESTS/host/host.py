@@ -49,8 +49,8 @@ REAL_FS = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "zfs"}
 # What an installation leaves on a machine; a host starts without it.
 OURS = ["/var/qmail", "/var/log/qmail", "/service", "/command"]
 OUR_USERS = ["alias", "keyd", "qmaild", "qmaill", "qmailp", "qmailq", "qmailr",
-             "qmails", "tlsd"]
-OUR_GROUPS = ["qmail", "nofiles"]
+             "qmails", "tlsd", "vpopmail"]
+OUR_GROUPS = ["qmail", "nofiles", "vchkpw"]
 
 
 class HostError(Exception):

@@ -9,10 +9,11 @@ import pytest
 from host import Host, HostError, SRC
 
 HOME = "/var/qmail"
+VPOPMAIL = "/home/vpopmail"
 # What --enable links, in its order, and what an administrator may link.
 SERVICES = ["keyd", "tlsd", "qmail-queued", "qmail-verify", "qmail",
             "qmail-smtpd"]
-ASKED_FOR = ["qmail-smtps", "qmail-submission"]
+ASKED_FOR = ["authdaemond", "qmail-smtps", "qmail-submission"]
 
 
 def tree(h, *paths):
@@ -52,12 +53,14 @@ def test_users_and_groups(installed):
     for user, group in (("alias", "nofiles"), ("qmaild", "nofiles"),
                         ("qmaill", "nofiles"), ("qmailp", "nofiles"),
                         ("qmailq", "qmail"), ("qmailr", "qmail"),
-                        ("qmails", "qmail")):
+                        ("qmails", "qmail"), ("vpopmail", "vchkpw")):
         e = installed.user(user)
         assert groups[str(e.pw_gid)] == group
         assert e.pw_uid != 0
         assert re.search(r"(nologin|false)$", e.pw_shell), user
     assert installed.user("alias").pw_dir == HOME + "/alias"
+    e = installed.user("vpopmail")
+    assert (e.pw_uid, e.pw_gid, e.pw_dir) == (89, 89, VPOPMAIL)
 
 
 # name, type, mode, owner, group
@@ -111,6 +114,49 @@ def test_tree(installed, path, kind, mode, owner):
     assert out[1] == mode
     if owner:
         assert out[2] == owner
+
+
+def test_tree_of_virtual_domains(installed):
+    out = installed.run(f"cd {VPOPMAIL} && stat -c '%n %a %U:%G' . *").stdout
+    assert out.split("\n")[:-1] == [
+        ". 755 root:vchkpw", "bin 755 root:vchkpw",
+        "domains 711 vpopmail:vchkpw", "etc 755 root:vchkpw"]
+    for name in installed.listdir(VPOPMAIL + "/bin"):
+        assert installed.run(["readlink", f"{VPOPMAIL}/bin/{name}"]).stdout \
+            == f"{HOME}/bin/{name}\n"
+    assert installed.exists(VPOPMAIL + "/.valija")
+
+
+def test_existing_vpopmail_is_kept():
+    """User, group, home, owners, modes and files are those of an older
+    installation; its programs make room and are not lost."""
+    with Host() as h:
+        h.run("groupadd -g 2110 vpop && useradd -u 2110 -g vpop -m -d "
+              "/srv/vpop vpopmail && chmod 711 /srv/vpop && cd /srv/vpop && "
+              "mkdir bin domains && echo theirs >bin/vchkpw && "
+              "chmod 4711 bin/vchkpw && ln -s /opt/x bin/vdelivermail && "
+              "echo mine >domains/x && chown -R vpopmail:vpop . && "
+              "echo 'localhost|0|u|p|d' >/srv/vpop/note")
+        look = "cd /srv/vpop && stat -c '%n %a %U:%G' . domains bin " \
+            "domains/x note; grep vpopmail /etc/passwd"
+        before = h.run(look).stdout
+        r = h.install()
+        assert h.run(look).stdout == before
+        assert not h.exists("/home/vpopmail")
+        assert not h.exists("/srv/vpop/.valija")
+        assert h.run("stat -c '%a %U:%G' /srv/vpop/etc").stdout == \
+            "755 root:vpop\n"
+        programs = [n for n in ("vchkpw", "vdelivermail")
+                    if h.exists(f"{HOME}/bin/{n}")]
+        for name in programs:
+            path = f"/srv/vpop/bin/{name}"
+            assert f"put {path} aside as {name}.orig\n" in r.stdout
+            assert h.run(["readlink", path]).stdout == f"{HOME}/bin/{name}\n"
+            assert h.exists(path + ".orig")
+        if "vchkpw" in programs:
+            assert h.read("/srv/vpop/bin/vchkpw.orig") == "theirs\n"
+        r = h.install()
+        assert " 0 changed" in r.stdout and "aside" not in r.stdout
 
 
 def test_queue_is_split_in_23(installed):

@@ -147,6 +147,7 @@ test_tree(void **state)
 {
 	static const char manifest[] = "prog build/qmail-lspawn\n"
 	    "prog build/qmail-queue\nprog build/qmail-inject\n"
+	    "vprog build/vchkpw\n"
 	    "cmd build/svscan\ncmdscript supervise/svscanboot\n\n"
 	    "man queue/qmail-queue.8\nman x/y.7\ndoc README.md";
 	const struct tree_item *it;
@@ -154,8 +155,8 @@ test_tree(void **state)
 	unsigned line, setid = 0;
 
 	(void)state;
-	assert_int_equal(tree_build(&t, manifest, sizeof manifest - 1, &line),
-	    0);
+	assert_int_equal(tree_build(&t, "/home/v", manifest,
+	    sizeof manifest - 1, &line), 0);
 	assert_int_equal(find(&t, HOME_DIR "/bin/qmail-lspawn")->mode, 0700);
 	assert_int_equal(find(&t, HOME_DIR "/bin/qmail-queue")->mode, 0711);
 	it = find(&t, HOME_DIR "/bin/qmail-inject");
@@ -175,6 +176,15 @@ test_tree(void **state)
 	assert_int_equal(find(&t, HOME_DIR "/man/man7/y.7")->mode, 0644);
 	assert_int_equal(find(&t, HOME_DIR "/man/man7")->kind, TREE_DIR);
 	assert_int_equal(find(&t, HOME_DIR "/doc/README.md")->kind, TREE_COPY);
+	assert_int_equal(find(&t, HOME_DIR "/bin/vchkpw")->kind, TREE_COPY);
+	it = find(&t, "/home/v/bin/vchkpw");
+	assert_int_equal(it->kind, TREE_LINK_ASIDE);
+	assert_string_equal(str_c(&it->source), HOME_DIR "/bin/vchkpw");
+	assert_string_equal(find(&t, "/home/v/etc")->owner, "root");
+	assert_string_equal(find(&t, "/home/v")->owner, "root");
+	it = find(&t, "/home/v/domains");
+	assert_string_equal(it->owner, "vpopmail");
+	assert_int_equal(it->kind, TREE_KEPTDIR);
 	/* The queue, as the reference has it. */
 	it = find(&t, HOME_DIR "/queue/mess/22");
 	assert_int_equal(it->mode, 0750);
@@ -220,8 +230,8 @@ test_manifest_errors(void **state)
 		struct tree t = {0};
 		unsigned line;
 
-		assert_int_equal(tree_build(&t, bad[i].text, bad[i].n, &line),
-		    -1);
+		assert_int_equal(tree_build(&t, "/v", bad[i].text, bad[i].n,
+		    &line), -1);
 		assert_int_equal(line, bad[i].line);
 		tree_free(&t);
 	}
@@ -407,6 +417,53 @@ test_kept_fifo_link(void **state)
 	assert_string_equal(to, "two");
 }
 
+/* What is other software's keeps its owner, its mode and its bytes. */
+static void
+test_kept_dir_and_aside(void **state)
+{
+	struct fixture *f = *state;
+	char to[64] = "";
+
+	assert_int_equal(mkdir(at(f, "dest/.v.new"), 0777), 0);
+	assert_int_equal(make_take(f, item(TREE_KEPTDIR, "/v", 0711, "")),
+	    PLACE_CHANGED);
+	assert_int_equal(mode_of(f, "dest/v"), 0711);
+	assert_int_equal(access(at(f, "dest/.v.new"), F_OK), -1);
+	assert_int_equal(chmod(at(f, "dest/v"), 0700), 0);
+	assert_int_equal(make_take(f, item(TREE_KEPTDIR, "/v", 0711, "")),
+	    PLACE_SAME);
+	assert_int_equal(mode_of(f, "dest/v"), 0700);
+	assert_int_equal(make_take(f, item(TREE_KEPTDIR, "/a/b", 0755, "")),
+	    PLACE_CHANGED);
+	assert_int_equal(symlink(f->dir, at(f, "dest/out")), 0);
+	assert_int_equal(make_take(f, item(TREE_KEPTDIR, "/out", 0755, "")),
+	    PLACE_FAILED);
+	assert_int_equal(errno, ELOOP);
+
+	assert_int_equal(make_take(f, item(TREE_LINK_ASIDE, "/v/p", 0,
+	    "/bin/p")), PLACE_CHANGED);
+	assert_int_equal(make_take(f, item(TREE_LINK_ASIDE, "/v/p", 0,
+	    "/bin/p")), PLACE_SAME);
+	assert_int_equal(f->p.aside.len, 0);
+	put(f, "dest/v/q", "first");
+	assert_int_equal(make_take(f, item(TREE_LINK_ASIDE, "/v/q", 0,
+	    "/bin/q")), PLACE_CHANGED);
+	assert_int_equal(unlink(at(f, "dest/v/q")), 0);
+	put(f, "dest/v/q", "second");
+	assert_int_equal(make_take(f, item(TREE_LINK_ASIDE, "/v/q", 0,
+	    "/bin/q")), PLACE_CHANGED);
+	holds(f, "dest/v/q.orig", "first");
+	holds(f, "dest/v/q.orig.1", "second");
+	assert_int_equal(readlink(at(f, "dest/v/q"), to, sizeof to - 1), 6);
+	assert_string_equal(to, "/bin/q");
+	assert_string_equal(str_c(&f->p.aside), "put /v/q aside as q.orig\n"
+	    "put /v/q aside as q.orig.1\n");
+	assert_int_equal(symlink("elsewhere", at(f, "dest/v/r")), 0);
+	assert_int_equal(make_take(f, item(TREE_LINK_ASIDE, "/v/r", 0,
+	    "/bin/r")), PLACE_CHANGED);
+	assert_int_equal(readlink(at(f, "dest/v/r.orig"), to, sizeof to), 9);
+}
+
 static void
 differs_take(struct fixture *f, struct tree_item it, const char *words)
 {
@@ -445,6 +502,13 @@ test_verify(void **state)
 	differs_take(f, item(TREE_DIR, "/d", 0755, ""),
 	    "/d: mode is 0700, should be 0755\n");
 	differs_take(f, item(TREE_SYSDIR, "/d", 0, ""), "");
+	differs_take(f, item(TREE_KEPTDIR, "/d", 0755, ""), "");
+	assert_int_equal(chmod(at(f, "dest/d"), 0707), 0);
+	differs_take(f, item(TREE_KEPTDIR, "/d", 0755, ""),
+	    "/d: may be written by everybody\n");
+	assert_int_equal(chmod(at(f, "dest/d"), 0700), 0);
+	differs_take(f, item(TREE_LINK_ASIDE, "/l", 0, "b"),
+	    "/l: does not lead to b\n");
 	differs_take(f, item(TREE_FIFO, "/d", 0700, ""),
 	    "/d: is a directory, should be a named pipe\n");
 	/* Without a source tree contents are not looked at. */
@@ -581,6 +645,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_kept_fifo_link, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_kept_dir_and_aside,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verify, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_setid, setup, teardown),
 		cmocka_unit_test(test_names),
