@@ -8,14 +8,14 @@
 
 #include "lib/log.h"
 #include "lib/tai.h"
-#include "local/dotfile.h"
 #include "local/environ.h"
 #include "local/mbox.h"
-#include "local/program.h"
-#include "local/relay.h"
+#include "mail/dotfile.h"
 #include "mail/limits.h"
+#include "mail/program.h"
 #include "mail/qx.h"
 #include "mail/quote.h"
+#include "mail/relay.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -184,8 +184,8 @@ find_owner(struct delivery *d, struct str *words)
 	str_copys(&d->newsender, d->sender);
 	if (*d->sender == '\0' || strcmp(d->sender, "#@[]") == 0)
 		return DELIVERY_OK;
-	if (dotfile_exists(d->dash, d->ext, "-owner", &owner) < 0 ||
-	    (owner && dotfile_exists(d->dash, d->ext, "-owner-default",
+	if (dotfile_exists("", d->dash, d->ext, "-owner", &owner) < 0 ||
+	    (owner && dotfile_exists("", d->dash, d->ext, "-owner-default",
 	    &each) < 0))
 		return soft(words, "examine", "the .qmail-owner file",
 		    "4.3.0");
@@ -204,7 +204,7 @@ read_instructions(struct delivery *d, struct str *words)
 	struct dotfile f = {0};
 	int code = DELIVERY_OK;
 
-	switch (dotfile_find(d->dash, d->ext, &f)) {
+	switch (dotfile_find("", d->dash, d->ext, &f)) {
 	case DOTFILE_OK:
 		break;
 	case DOTFILE_NONE:

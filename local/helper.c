@@ -5,8 +5,8 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
-#include "local/relay.h"
 #include "mail/qx.h"
+#include "mail/relay.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>

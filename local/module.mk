@@ -1,9 +1,8 @@
-LOCAL_SRC := local/delivery.c local/dotfile.c local/environ.c local/mbox.c \
-	local/program.c local/relay.c
+LOCAL_SRC := local/delivery.c local/environ.c local/mbox.c
 PROGS += qmail-local
 qmail-local_SRC := local/qmail-local.c local/worker.c local/copies.c \
 	$(LOCAL_SRC)
-HELPER_SRC := local/helper.c local/relay.c
+HELPER_SRC := local/helper.c
 PROGS += forward condredirect bouncesaying except preline
 forward_SRC := local/forward.c $(HELPER_SRC)
 condredirect_SRC := local/condredirect.c $(HELPER_SRC)

@@ -7,11 +7,11 @@
 #include "lib/tai.h"
 #include "local/copies.h"
 #include "local/delivery.h"
-#include "local/dotfile.h"
+#include "mail/dotfile.h"
 #include "local/drain.h"
 #include "local/environ.h"
 #include "local/mbox.h"
-#include "local/program.h"
+#include "mail/program.h"
 #include "mail/limits.h"
 
 #include <errno.h>
@@ -119,7 +119,7 @@ test_dotfile_search(void **state)
 	for (size_t i = 0; i < N_OF(c); i++) {
 		struct dotfile f = {0};
 
-		assert_int_equal(dotfile_find(c[i].dash, c[i].ext, &f),
+		assert_int_equal(dotfile_find("", c[i].dash, c[i].ext, &f),
 		    c[i].want);
 		if (c[i].want == DOTFILE_OK) {
 			assert_string_equal(str_c(&f.text), c[i].text);
@@ -142,14 +142,14 @@ test_dotfile_kinds(void **state)
 
 	(void)state;
 	put(".qmail-open", "x", 0602);
-	assert_int_equal(dotfile_find("-", "open", &f), DOTFILE_WRITABLE);
+	assert_int_equal(dotfile_find("", "-", "open", &f), DOTFILE_WRITABLE);
 	dotfile_free(&f);
 	put(".qmail-group", "x", 0660);
-	assert_int_equal(dotfile_find("-", "group", &f), DOTFILE_OK);
+	assert_int_equal(dotfile_find("", "-", "group", &f), DOTFILE_OK);
 	assert_false(f.forward_only);
 	dotfile_free(&f);
 	put(".qmail-fwd", "x", 0700);
-	assert_int_equal(dotfile_find("-", "fwd", &f), DOTFILE_OK);
+	assert_int_equal(dotfile_find("", "-", "fwd", &f), DOTFILE_OK);
 	assert_true(f.forward_only);
 	dotfile_free(&f);
 	/* What is no file is not there, and nothing blocks. */
@@ -157,27 +157,27 @@ test_dotfile_kinds(void **state)
 	assert_int_equal(mkfifo(".qmail-fifo", 0600), 0);
 	assert_int_equal(symlink(".qmail-loop", ".qmail-loop"), 0);
 	assert_int_equal(symlink("/dev/zero", ".qmail-zero"), 0);
-	assert_int_equal(dotfile_find("-", "dir", &f), DOTFILE_NONE);
-	assert_int_equal(dotfile_find("-", "fifo", &f), DOTFILE_NONE);
-	assert_int_equal(dotfile_find("-", "loop", &f), DOTFILE_NONE);
-	assert_int_equal(dotfile_find("-", "zero", &f), DOTFILE_NONE);
-	assert_int_equal(dotfile_find("-", "a/b/c", &f), DOTFILE_NONE);
-	assert_int_equal(dotfile_find("-", "/../../etc/passwd", &f),
+	assert_int_equal(dotfile_find("", "-", "dir", &f), DOTFILE_NONE);
+	assert_int_equal(dotfile_find("", "-", "fifo", &f), DOTFILE_NONE);
+	assert_int_equal(dotfile_find("", "-", "loop", &f), DOTFILE_NONE);
+	assert_int_equal(dotfile_find("", "-", "zero", &f), DOTFILE_NONE);
+	assert_int_equal(dotfile_find("", "-", "a/b/c", &f), DOTFILE_NONE);
+	assert_int_equal(dotfile_find("", "-", "/../../etc/passwd", &f),
 	    DOTFILE_NONE);
 	memset(longext, 'x', sizeof longext - 1);
 	longext[sizeof longext - 1] = '\0';
-	assert_int_equal(dotfile_find("-", longext, &f), DOTFILE_NONE);
+	assert_int_equal(dotfile_find("", "-", longext, &f), DOTFILE_NONE);
 	dotfile_free(&f);
 	/* A file that has no end in sight is trouble, not an answer. */
 	put(".qmail-big", "x", 0600);
 	assert_int_equal(truncate(".qmail-big", DOTQMAIL_MAX + 1), 0);
-	assert_int_equal(dotfile_find("-", "big", &f), DOTFILE_TEMP);
+	assert_int_equal(dotfile_find("", "-", "big", &f), DOTFILE_TEMP);
 	assert_int_equal(errno, EFBIG);
 	dotfile_free(&f);
 	put(".qmail-big-owner", "", 0600);
-	assert_int_equal(dotfile_exists("-", "BIG", "-owner", &there), 0);
+	assert_int_equal(dotfile_exists("", "-", "BIG", "-owner", &there), 0);
 	assert_true(there);
-	assert_int_equal(dotfile_exists("-", "none", "-owner", &there), 0);
+	assert_int_equal(dotfile_exists("", "-", "none", "-owner", &there), 0);
 	assert_false(there);
 }
 
@@ -270,8 +270,8 @@ test_split(void **state)
 		{"forward a@b.example", 2}, {" /bin/x  -y\tz ", 3},
 		{"a", 1}, {"a b=c", 2}, {"a=b c", -1}, {"", -1}, {"  ", -1},
 		{"a;b", -1}, {"a|b", -1}, {"a&b", -1}, {"a>b", -1},
-		{"a<b", -1}, {"$a", -1}, {"a`b`", -1}, {"a 'b'", -1},
-		{"a \"b\"", -1}, {"a\\b", -1}, {"a *", -1}, {"a ?", -1},
+		{"a<b", -1}, {"$a", -1}, {"a`b`", -1}, {"a 'b'", 2},
+		{"a \"b\"", 2}, {"a\\b", -1}, {"a *", -1}, {"a ?", -1},
 		{"a [b]", -1}, {"a #b", -1}, {"~/a", -1}, {"a {b}", -1},
 		{"a (b)", -1}, {"! a", -1}, {"a ^b", -1}, {"a\xc3\xa9", -1},
 		{"a\nb", -1},
