@@ -81,7 +81,7 @@ struct queue { struct client *head, *tail; };
 struct authd {
 	const struct authd_config *cfg;
 	struct loop loop;
-	struct loop_watch listeners[AUTHD_LISTENERS], signals;
+	struct loop_watch listeners[AUTHD_LISTENERS], signals, system;
 	struct client *clients;
 	size_t nclients;
 	struct queue queues[LANES];
@@ -91,7 +91,7 @@ struct authd {
 	struct guess guess;
 	struct vsettings set;
 	int64_t ticked, refused;        /* clock_mono_ms */
-	bool ending;
+	bool ending, failed;
 };
 
 static void
@@ -769,6 +769,17 @@ signal_ready(struct loop_watch *w, uint32_t got)
 		;
 }
 
+/* All of us is started anew: only root can start that part. */
+static void
+system_gone(struct loop_watch *w, uint32_t got)
+{
+	struct authd *a = w->owner;
+
+	(void)got;
+	log_warn("the part for system users has ended");
+	a->ending = a->failed = true;
+}
+
 static int
 start(struct authd *a)
 {
@@ -787,6 +798,11 @@ start(struct authd *a)
 	if (cache_init(&a->cache) < 0 || loop_init(&a->loop) < 0 ||
 	    loop_add(&a->loop, &a->signals) < 0)
 		r = -1;
+	if (r == 0 && cfg->world.system >= 0) {
+		a->system = (struct loop_watch){.fd = cfg->world.system,
+		    .ready = system_gone, .owner = a};
+		r = loop_add(&a->loop, &a->system);
+	}
 	for (size_t i = 0; i < cfg->nlisteners && r == 0; i++) {
 		a->listeners[i] = (struct loop_watch){
 		    .fd = cfg->listeners[i], .want = LOOP_READ,
@@ -834,6 +850,8 @@ authd_run(const struct authd_config *cfg)
 	vsettings_free(&a->set);
 	map_free(&a->per_uid);
 	(void)close(a->loop.ep);
+	if (a->failed)
+		code = 111;
 	free(a);
 	return code;
 }

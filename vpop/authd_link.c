@@ -3,16 +3,21 @@
 
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/sig.h"
 #include "lib/sock.h"
 #include "vpop/password.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define WORKER_FD 3
+#define SYSTEM_FD 4
+#define HIGH_FD 10              /* above both */
 #define NAMES_MAX 2048          /* bytes of domain and user, all three */
 
 struct ask_head {
@@ -69,9 +74,28 @@ tell(int fd, struct authd_result *r, struct str *packet)
 	return n == (ssize_t)packet->len ? 0 : -1;
 }
 
-_Noreturn void
-authd_link_worker(const struct authd_world *world, int fd)
+/* Only these two descriptors stay, where they are looked for. */
+static int
+settle(struct authd_world *world, int fd)
 {
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD), last = WORKER_FD;
+
+	if (world->system >= 0) {
+		int sys = fcntl(world->system, F_DUPFD_CLOEXEC, HIGH_FD);
+
+		if (sys < 0 || dup2(sys, SYSTEM_FD) < 0)
+			return -1;
+		world->system = last = SYSTEM_FD;
+	}
+	if (high < 0 || dup2(high, WORKER_FD) < 0)
+		return -1;
+	return close_range((unsigned)last + 1, ~0u, 0);
+}
+
+_Noreturn void
+authd_link_worker(const struct authd_world *given, int fd)
+{
+	struct authd_world world = *given;
 	struct authd_work w;
 	struct authd_result r = {0};
 	struct auth_request q = {0};
@@ -81,8 +105,8 @@ authd_link_worker(const struct authd_world *world, int fd)
 	ssize_t n;
 	int pass;
 
-	if (dup2(fd, WORKER_FD) < 0 || close_range(WORKER_FD + 1, ~0u, 0) < 0 ||
-	    authd_work_init(&w, world) < 0)
+	sig_ignore(SIGPIPE);            /* a database that goes away */
+	if (settle(&world, fd) < 0 || authd_work_init(&w, &world) < 0)
 		_exit(111);
 	while ((n = sock_recv_fd(WORKER_FD, buf, ASK_MAX, &pass)) >=
 	    (ssize_t)sizeof h) {

@@ -1,13 +1,17 @@
 /* vpop/authd_resolve.c - the answer to RESOLVE: what the store knows of an
  * address, for who delivers mail and for who says whether it exists.
  *
- * Lines: DOMAIN DIR UID GID BASE OVERQUOTA; ALIAS for each alias line and
- * DEFAULT, the part that "default" stood for; USER HOME QUOTA FLAGS of the
- * mailbox.  Aliases of the cdb store are .qmail files, which whoever asks has
- * looked at itself, so none are named. */
+ * Lines: DOMAIN DIR UID GID BASE OVERQUOTA; FILE, the .qmail file of the
+ * domain that handles it, or ACTION, when that file calls vdelivermail, or
+ * NOFILE=1; ALIAS for each alias line and DEFAULT, the part that "default"
+ * stood for; USER HOME QUOTA FLAGS of the mailbox, and FULL=1 when no message
+ * fits into it.  Aliases of the cdb store are .qmail files: no ALIAS then. */
 #include "vpop/authd_work.h"
 
+#include "control/resolve.h"
 #include "lib/log.h"
+#include "mail/maildirsize.h"
+#include "mail/quota.h"
 
 #include <string.h>
 
@@ -72,6 +76,55 @@ cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
 	return st;
 }
 
+/* The directory is seldom anybody else's to look into. */
+static enum auth_status
+cat_file(const struct vdomain *d, const char *user, struct str *out)
+{
+	struct resolve_files f = {0};
+	enum auth_status st = AUTH_OK;
+
+	resolve_files_find(str_c(&d->dir), "-", user, &f);
+	switch (f.kind) {
+	case RESOLVE_FILES_NONE:
+		auth_answer_cat(out, "NOFILE", "1");
+		break;
+	case RESOLVE_FILES_LINES:
+		auth_answer_cat(out, "FILE", str_c(&f.name));
+		break;
+	case RESOLVE_FILES_VPOP:
+		auth_answer_cat(out, "ACTION", str_c(&f.action));
+		break;
+	case RESOLVE_FILES_CLOSED:
+		break;
+	case RESOLVE_FILES_TEMP:
+		log_warn("unable to read .qmail files in %s: %s",
+		    str_c(&d->dir), strerror(f.error));
+		st = AUTH_TEMP;
+		break;
+	}
+	resolve_files_free(&f);
+	return st;
+}
+
+/* A Maildir that cannot be looked into has room: delivery will tell. */
+static bool
+is_full(const struct vuser *u)
+{
+	struct maildirsize m = {0};
+	struct quota q;
+	struct str maildir = {0};
+	bool full = false, over = false;
+
+	if (quota_parse(str_c(&u->quota), u->quota.len, &q) == 0 &&
+	    quota_is_limited(&q)) {
+		str_catf(&maildir, "%s/Maildir/", str_c(&u->dir));
+		if (maildirsize_fits(str_c(&maildir), &q, 1, 1, &m, &over) == 0)
+			full = over;
+		str_free(&maildir);
+	}
+	return full;
+}
+
 static enum auth_status
 cat_mailbox(struct authd_work *w, const struct vdomain *d, const char *user,
     struct str *out)
@@ -95,6 +148,8 @@ cat_mailbox(struct authd_work *w, const struct vdomain *d, const char *user,
 		auth_answer_cat(out, "QUOTA", u.quota.len > 0 ? u.quota.s :
 		    "NOQUOTA");
 		str_catf(out, "FLAGS=%lu\n", (unsigned long)flags);
+		if (is_full(&u))
+			auth_answer_cat(out, "FULL", "1");
 	}
 	str_free(&base);
 	if (u.clear.s != NULL)
@@ -125,7 +180,8 @@ authd_work_resolve(struct authd_work *w, const struct auth_request *q,
 		auth_answer_cat(out, "OVERQUOTA", vsetting_peek(&w->set,
 		    VSETTING_OVERQUOTA));
 		ref = vdomain_ref_peek(&d);
-		if (!vsetting_is(&w->set, VSETTING_STORE, "cdb"))
+		st = cat_file(&d, str_c(&user), out);
+		if (st == AUTH_OK && !vsetting_is(&w->set, VSETTING_STORE, "cdb"))
 			st = cat_aliases(w, &ref, str_c(&user), out);
 	}
 	if (st == AUTH_OK)

@@ -7,6 +7,8 @@
 #include "lib/io.h"
 #include "lib/ip.h"
 #include "lib/log.h"
+#include "mail/quota.h"
+#include "vpop/authd_sys.h"
 #include "vpop/dirs.h"
 #include "vpop/password.h"
 
@@ -253,6 +255,7 @@ cat_account(struct authd_work *w, const struct login *l, uid_t asker,
     struct str *out)
 {
 	struct str s = {0};
+	struct quota quota;
 
 	str_reserve(out, AUTHPROTO_MAX);
 	cat_number(out, "UID", l->d.uid);
@@ -262,8 +265,12 @@ cat_account(struct authd_work *w, const struct login *l, uid_t asker,
 	auth_answer_cat(out, "ADDRESS", str_c(&s));
 	if (l->u.gecos.len > 0)
 		auth_answer_cat(out, "NAME", str_c(&l->u.gecos));
-	if (l->u.quota.len > 0 && strncmp(l->u.quota.s, "NO", 2) != 0)
-		auth_answer_cat(out, "QUOTA", l->u.quota.s);
+	if (quota_parse(str_c(&l->u.quota), l->u.quota.len, &quota) == 0 &&
+	    quota_is_limited(&quota)) {
+		str_clear(&s);
+		quota_cat(&s, &quota);
+		auth_answer_cat(out, "QUOTA", str_c(&s));
+	}
 	if (may_see_hash(w, asker, &l->d)) {
 		if (l->u.hash.len > 0)
 			auth_answer_cat(out, "PASSWD", l->u.hash.s);
@@ -446,6 +453,42 @@ note_login(struct authd_work *w, const struct auth_request *q,
 	log_warn("unable to note a login: %s", vstore_reason_peek(w->store));
 }
 
+/* ---- system users ---- */
+
+/* A name without a domain that is no virtual user's may be a system user's. */
+static bool
+may_be_system(const struct authd_work *w, const struct auth_request *q)
+{
+	return w->world->system >= 0 &&
+	    vsetting_on(&w->set, VSETTING_SYSTEMUSERS) &&
+	    strpbrk(str_c(&q->user), "@%/") == NULL;
+}
+
+static enum auth_status
+answer_system(struct authd_work *w, const struct auth_request *q,
+    struct login *l, struct authd_result *out)
+{
+	bool login = q->op == AUTH_OP_LOGIN;
+	struct user u = {0};
+	enum auth_status st = authd_sys_ask(w->world->system, str_c(&q->user),
+	    login ? str_c(&q->secret) : NULL, &u);
+
+	out->guess = login && st == AUTH_FAIL;
+	if (st == AUTH_OK) {
+		cat_number(&out->answer, "UID", u.uid);
+		cat_number(&out->answer, "GID", u.gid);
+		auth_answer_cat(&out->answer, "HOME", str_c(&u.home));
+		auth_answer_cat(&out->answer, "ADDRESS", str_c(&u.name));
+		if (u.gecos.len > 0)
+			auth_answer_cat(&out->answer, "NAME", u.gecos.s);
+		if (l->ours)
+			cat_number(&out->answer, "FLAGS", 0);
+		str_cats(&out->answer, ".\n");
+	}
+	user_free(&u);
+	return st;
+}
+
 /* ---- the questions ---- */
 
 /* Domain, account and flags; whoever is not there costs as much time as a
@@ -477,6 +520,10 @@ answer_login(struct authd_work *w, const struct auth_request *q, uid_t asker,
 	const char *no;
 
 	out->keep = q->op == AUTH_OP_LOGIN;
+	if (st == AUTH_FAIL && q->op == AUTH_OP_LOGIN && may_be_system(w, q)) {
+		out->keep = false;
+		return answer_system(w, q, l, out);
+	}
 	if (st == AUTH_TEMP)
 		return st;
 	if (st == AUTH_FAIL || !is_right(w, q, l)) {
@@ -504,6 +551,10 @@ answer_pre(struct authd_work *w, const struct auth_request *q, uid_t asker,
 	enum auth_status st = find_login(w, q, l, out);
 
 	out->keep = true;
+	if (st == AUTH_FAIL && may_be_system(w, q)) {
+		out->keep = false;
+		return answer_system(w, q, l, out);
+	}
 	if (st != AUTH_OK)
 		return st;
 	if (denied(l) != NULL && !l->ours)

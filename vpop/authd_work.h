@@ -23,6 +23,7 @@ struct authd_world {
 	enum vdomain_status (*find)(const char *name, struct vdomain *out);
 	enum vdomain_status (*each)(vdomain_fn *, void *arg, int *ended_out);
 	int64_t (*now)(void);           /* seconds since 1970 */
+	int system;                     /* authd_sys.h, or -1 */
 };
 
 struct authd_work {

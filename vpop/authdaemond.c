@@ -1,5 +1,6 @@
 /* authdaemond - answer who an account is and whether a password is right.
- * Runs as:  vpopmail; root only until its sockets are made.
+ * Runs as:  vpopmail; root only until its sockets are made, and in the small
+ *           part that knows system users, when there is one.
  * Trusts:   VPOPMAIL/etc, users/cdb, the store; the kernel on who connected.
  *           Never: what is asked.
  * Exits:    0 after SIGTERM, 100 on misuse, 111 on trouble. */
@@ -11,6 +12,7 @@
 #include "lib/tai.h"
 #include "lib/user.h"
 #include "vpop/authd.h"
+#include "vpop/authd_sys.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -38,6 +40,24 @@ raise_files(void)
 		die(111, "the limit of open files is too low: %lu",
 		    (unsigned long)rl.rlim_cur);
 	return (size_t)(rl.rlim_cur - OTHERS);
+}
+
+/* The part that stays root, where the administrator wants it. */
+static void
+start_system(struct authd_config *cfg)
+{
+	struct vsettings set = {0};
+	struct str reason = {0};
+
+	if (vsettings_load(cfg->world.vpopmail_dir, &set, &reason) < 0)
+		die(111, "%s", str_c(&reason));
+	if (vsetting_on(&set, VSETTING_SYSTEMUSERS)) {
+		cfg->world.system = authd_sys_start(authd_sys_shadow);
+		if (cfg->world.system < 0)
+			die_sys(111, "unable to start the part for system "
+			    "users");
+	}
+	vsettings_free(&set);
 }
 
 /* Those that are there: each stands between us and the network. */
@@ -80,7 +100,7 @@ main(int argc, char **argv)
 	struct authd_config cfg = {.ask_ms = AUTHD_ASK_MS,
 	    .answer_ms = AUTHD_ANSWER_MS, .spare_ms = AUTHD_SPARE_MS,
 	    .world = {.open = vstore_open, .find = vdomain_find,
-	    .each = vdomain_each, .now = clock_wall}};
+	    .each = vdomain_each, .now = clock_wall, .system = -1}};
 	int listeners[AUTHD_LISTENERS];
 	struct user u = {0};
 
@@ -101,6 +121,7 @@ main(int argc, char **argv)
 	cfg.world.vpopmail_dir = str_c(&u.home);
 	cfg.world.uid_vpopmail = u.uid;
 	find_trusted(&cfg);
+	start_system(&cfg);
 	if (chdir("/") < 0)
 		die_sys(111, "unable to enter /");
 	cfg.clients_max = raise_files();

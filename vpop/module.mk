@@ -22,10 +22,11 @@ vlimits_FUZZ_LDLIBS := -lcdb
 UNIT += password
 password_UNIT_SRC := vpop/password.c vpop/digest.c
 password_UNIT_LDLIBS := -lcrypt
-UNIT += authd_cache
+UNIT += authd_cache authd
 authd_cache_UNIT_SRC := vpop/authd_cache.c vpop/authd_guess.c vpop/digest.c
 AUTHD_SRC := vpop/authd.c vpop/authd_cache.c vpop/authd_guess.c \
-	vpop/authd_link.c vpop/authd_resolve.c vpop/authd_work.c \
+	vpop/authd_link.c vpop/authd_resolve.c vpop/authd_sys.c \
+	vpop/authd_work.c \
 	vpop/digest.c vpop/domain.c vpop/password.c vpop/settings.c
 authd_UNIT_SRC := $(AUTHD_SRC) $(VSTORE_TEST_SRC)
 authd_UNIT_LDLIBS := -lcdb -lcrypt
@@ -51,3 +52,13 @@ $(STORETOOL): $(STORETOOL_SRC:%.c=$(O)/%.o) $(B)/libvalija.a
 UNIT += vanswer
 vanswer_UNIT_SRC := vpop/vanswer.c
 vanswer_UNIT_LDLIBS := -lcdb
+UNIT += chkpw
+chkpw_UNIT_SRC := vpop/chkpw.c vpop/password.c vpop/digest.c
+chkpw_UNIT_LDLIBS := -lcrypt
+PROGS += authdaemond vchkpw
+MAN += vpop/authdaemond.8 vpop/vchkpw.8
+authdaemond_SRC := vpop/authdaemond.c $(AUTHD_SRC) $(VSTORE_SRC) \
+	$(VSTORE_MYSQL_SRC)
+authdaemond_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
+vchkpw_SRC := vpop/vchkpw.c vpop/chkpw.c vpop/password.c vpop/digest.c
+vchkpw_LDLIBS := -lcrypt

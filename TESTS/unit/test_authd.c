@@ -11,9 +11,9 @@
 #include "lib/sock.h"
 #include "lib/tai.h"
 #include "mail/users.h"
+#include "vpop/authd_sys.h"
 #include "vpop/password.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ fixed_now(void)
 
 static const struct authd_world world = {.vpopmail_dir = dir,
     .uid_vpopmail = VPOPMAIL_UID, .open = vstore_open, .find = vdomain_find,
-    .each = vdomain_each, .now = fixed_now};
+    .each = vdomain_each, .now = fixed_now, .system = -1};
 
 static void
 add_user(struct vstore *s, const char *name, const char *hash, uint32_t flags,
@@ -124,18 +124,20 @@ setup(void **state)
 	return 0;
 }
 
+static pid_t stopped;           /* nobody else ends that one */
+
 static int
 teardown(void **state)
 {
-	char cmd[128];
-	const char *argv[] = {"rm", "-rf", dir, NULL};
 	pid_t pid = fork();
 	int status;
 
 	(void)state;
-	(void)cmd;
+	if (stopped > 0)
+		(void)kill(stopped, SIGKILL);
+	stopped = 0;
 	if (pid == 0) {
-		execvp("rm", (char *const *)(uintptr_t)argv);
+		execlp("rm", "rm", "-rf", dir, (char *)NULL);
 		_exit(1);
 	}
 	return waitpid(pid, &status, 0) == pid ? 0 : -1;
@@ -517,6 +519,35 @@ test_passwd(void **state)
 }
 
 static void
+make_maildir(const char *user, const char *sizes)
+{
+	static const char *const parts[] = {"", "/new", "/cur", "/tmp"};
+	char path[128];
+
+	for (size_t i = 0; i < N_OF(parts); i++) {
+		(void)snprintf(path, sizeof path, "%s/%s/Maildir%s", domdir,
+		    user, parts[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	(void)snprintf(path, sizeof path, "domain/%s/Maildir/maildirsize",
+	    user);
+	put_file(path, sizes);
+}
+
+static void
+make_message(const char *user, int bytes)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof path, "domain/%s/Maildir/new/1.a.b,S=%d",
+	    user, bytes);
+	put_file(path, "");
+	(void)snprintf(path, sizeof path, "domain/%s/Maildir/maildirsize",
+	    user);
+	put_file(path, "5000S\n4999 1\n1 0\n");
+}
+
+static void
 test_resolve(void **state)
 {
 	struct authd_work w;
@@ -533,10 +564,23 @@ test_resolve(void **state)
 	assert_string_equal(value(&r, "DIR"), domdir);
 	assert_string_equal(value(&r, "BASE"), dir);
 	assert_string_equal(value(&r, "OVERQUOTA"), "defer");
+	assert_string_equal(value(&r, "NOFILE"), "1");
 	assert_string_equal(value(&r, "USER"), "noimap");
 	assert_string_equal(value(&r, "QUOTA"), "5000S");
 	assert_string_equal(value(&r, "FLAGS"), "12");
 	assert_string_equal(value(&r, "PASSWD"), "unset");
+	put_file("domain/.qmail-default",
+	    "| /home/vpopmail/bin/vdelivermail '' bounce-no-mailbox\n");
+	put_file("domain/.qmail-info", "&jo@other.example\n");
+	authd_work_answer(&w, &q, 65534, &r);
+	assert_string_equal(value(&r, "ACTION"), "bounce-no-mailbox");
+	assert_string_equal(value(&r, "FILE"), "unset");
+	assert_string_equal(value(&r, "FULL"), "unset");
+	request(&q, AUTH_OP_RESOLVE, "", "info@x.example", "");
+	authd_work_answer(&w, &q, 65534, &r);
+	assert_string_equal(value(&r, "FILE"), ".qmail-info");
+	assert_string_equal(value(&r, "ACTION"), "unset");
+	assert_string_equal(value(&r, "ALIAS"), "unset");
 	request(&q, AUTH_OP_RESOLVE, "", "jo-list@x.example", "");
 	authd_work_answer(&w, &q, 65534, &r);
 	assert_string_equal(value(&r, "DOMAIN"), "x.example");
@@ -544,6 +588,14 @@ test_resolve(void **state)
 	request(&q, AUTH_OP_RESOLVE, "", "jo@other.example", "");
 	authd_work_answer(&w, &q, 65534, &r);
 	assert_int_equal(r.status, AUTH_FAIL);
+	/* No message fits: on the word of a count, not of a sum. */
+	make_maildir("jo", "5000S\n5000 3\n5 1\n");
+	request(&q, AUTH_OP_RESOLVE, "", "jo@x.example", "");
+	authd_work_answer(&w, &q, 65534, &r);
+	assert_string_equal(value(&r, "FULL"), "unset");
+	make_message("jo", 5000);
+	authd_work_answer(&w, &q, 65534, &r);
+	assert_string_equal(value(&r, "FULL"), "1");
 	/* With extensions jo gets it. */
 	put_file("etc/qmailext", "1\n");
 	authd_work_free(&w);
@@ -563,6 +615,75 @@ test_resolve(void **state)
 	authd_result_free(&r);
 	auth_request_free(&q);
 	authd_work_free(&w);
+}
+
+static enum user_status
+fake_hash(const char *name, struct str *hash_out, bool *ended_out)
+{
+	*ended_out = strcmp(name, "games") == 0;
+	str_copys(hash_out, SHA256);
+	return strcmp(name, "nobody") == 0 ? USER_TEMP : USER_OK;
+}
+
+/* Accounts of every Debian; their hashes are ours. */
+static void
+test_system(void **state)
+{
+	static const struct {
+		const char *user, *password;
+		enum auth_status want;
+	} cases[] = {
+		{"daemon", "secret pass", AUTH_OK},
+		{"daemon", "wrong", AUTH_FAIL},
+		{"daemon", "", AUTH_FAIL},
+		{"root", "secret pass", AUTH_FAIL},
+		{"games", "secret pass", AUTH_FAIL},    /* it has ended */
+		{"nobody", "secret pass", AUTH_TEMP},
+		{"no-such-user", "secret pass", AUTH_FAIL},
+		{"daemon@x.example", "secret pass", AUTH_FAIL},
+	};
+	struct authd_world mine = world;
+	struct authd_work w;
+	struct auth_request q = {0};
+	struct authd_result r = {0};
+	struct user u = {0};
+
+	(void)state;
+	assert_int_equal(user_find("daemon", &u), USER_OK);
+	mine.system = authd_sys_start(fake_hash);
+	assert_true(mine.system >= 0);
+	for (int on = 0; on < 2; on++) {
+		put_file("etc/systemusers", on ? "1\n" : "0\n");
+		assert_int_equal(authd_work_init(&w, &mine), 0);
+		for (size_t i = 0; i < N_OF(cases); i++) {
+			request(&q, AUTH_OP_LOGIN, "vchkpw-pop3",
+			    cases[i].user, cases[i].password);
+			authd_work_answer(&w, &q, 0, &r);
+			if (r.status != (on ? cases[i].want : AUTH_FAIL))
+				fail_msg("%s", cases[i].user);
+			assert_int_equal(r.guess, r.status == AUTH_FAIL);
+			if (r.status != AUTH_OK)
+				continue;
+			assert_int_equal(strtoul(value(&r, "UID"), NULL, 10),
+			    u.uid);
+			assert_string_equal(value(&r, "HOME"), str_c(&u.home));
+			assert_string_equal(value(&r, "ADDRESS"), "daemon");
+			assert_string_equal(value(&r, "PASSWD"), "unset");
+		}
+		request(&q, AUTH_OP_PRE, "imap", "daemon", "");
+		authd_work_answer(&w, &q, 0, &r);
+		assert_int_equal(r.status, on ? AUTH_OK : AUTH_FAIL);
+		/* Their passwords are changed elsewhere. */
+		request(&q, AUTH_OP_PASSWD, "imap", "daemon", "secret pass");
+		str_copys(&q.challenge, "another");
+		authd_work_answer(&w, &q, 0, &r);
+		assert_int_equal(r.status, AUTH_FAIL);
+		authd_work_free(&w);
+	}
+	(void)close(mine.system);
+	user_free(&u);
+	authd_result_free(&r);
+	auth_request_free(&q);
 }
 
 /* A store that cannot be asked is never a refusal. */
@@ -669,7 +790,7 @@ set_hash(const char *name, const char *password)
 static void
 test_service(void **state)
 {
-	pid_t pid = serve(VPOPMAIL_UID);
+	pid_t pid = serve(getuid());
 	struct auth_answer a = {0};
 
 	(void)state;
@@ -803,7 +924,7 @@ static void
 test_guessing(void **state)
 {
 	pid_t pid;
-	char password[16], ip[32];
+	char password[32], ip[32];
 
 	(void)state;
 	put_file("etc/logintries", "3\n");
@@ -895,11 +1016,13 @@ test_killed(void **state)
 	    AUTH_OK);
 	/* One that has stopped: no answer, then another one. */
 	worker = a_child_of(pid);
+	stopped = worker;
 	assert_int_equal(kill(worker, SIGSTOP), 0);
 	assert_int_equal(login("9.9.9.9", "fixed@x.example", "secret pass"),
 	    AUTH_TEMP);
 	assert_int_equal(login("9.9.9.9", "fixed@x.example", "secret pass"),
 	    AUTH_OK);
+	stopped = 0;
 	stop(pid);
 }
 
@@ -916,6 +1039,7 @@ main(void)
 		TEST(test_challenges),
 		TEST(test_passwd),
 		TEST(test_resolve),
+		TEST(test_system),
 		TEST(test_trouble),
 		TEST(test_service),
 		TEST(test_wire),
