@@ -27,8 +27,12 @@ void vcommand_begin(struct vcommand *, const char *prog);
 void vcommand_begin_any(struct vcommand *, const char *prog);
 void vcommand_end(struct vcommand *);
 
+/* What the v* commands of old call themselves with -v, and whose they are. */
+#define VPOP_VERSION "5.4.33 (valija)"
+
 /* "Error: text of e: what" LF, exit 256 - number.  what: the name, and a
- * reason after it; NULL: nothing. */
+ * reason after it; NULL: nothing.  It may hold a stranger's bytes: what is not
+ * printable becomes "_", and what is very long is cut. */
 _Noreturn void vcommand_fail(enum vpop_error e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* What a store said, as an error: NONE is none, EXISTS is exists, WIDE and
@@ -38,8 +42,10 @@ _Noreturn void vcommand_fail_store(struct vcommand *, enum vstore_status,
 _Noreturn void vcommand_usage(const char *usage);       /* exit 255 */
 void vcommand_version(void);                    /* -v: "version: N" */
 
-/* Appends to standard output, whole or the program ends with 111. */
+/* Appends to standard output, whole or the program ends with 111.  spill: only
+ * when much has gathered, and then *s is empty: for long listings. */
 void vcommand_print(const struct str *);
+void vcommand_spill(struct str *s);
 
 /* A domain that must be there; TEMP ends the program with ASSIGN. */
 void vcommand_domain(const char *name, struct vdomain *out);
@@ -48,12 +54,19 @@ void vcommand_domain(const char *name, struct vdomain *out);
 void vcommand_address(struct vcommand *, const char *addr,
     struct str *user_out, struct vdomain *out);
 
+/* Prints the prompt and reads a line of at most VPOP_PASSWORD_MAX bytes without
+ * a NUL; not echo: unseen.  *out is replaced; ends the program (255) at end of
+ * file. */
+void vcommand_ask_line(const char *prompt, bool echo, struct str *out);
 /* Asks twice on the terminal without echo (on a pipe: reads two lines) until
  * both are the same; "Please enter password for WHO: ", "enter password
  * again: ".  *out is replaced; ends the program at end of file. */
 void vcommand_ask_password(const char *who, struct str *out);
 /* n random letters and digits that nobody confuses. */
 void vcommand_random_password(size_t n, struct str *out);
+/* A password that stands among the arguments is wiped from there, so that no
+ * list of processes shows it; the copy is the caller's. */
+void vcommand_take_password(char *arg, struct str *out);
 /* Hashes by the settings as wide as the store allows, or ends the program:
  * too short, too long, does not fit.  clear_out: "" unless clearpasswords. */
 void vcommand_hash(struct vcommand *, const char *password,

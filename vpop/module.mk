@@ -62,3 +62,9 @@ authdaemond_SRC := vpop/authdaemond.c $(AUTHD_SRC) $(VSTORE_SRC) \
 authdaemond_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
 vchkpw_SRC := vpop/vchkpw.c vpop/chkpw.c vpop/password.c vpop/digest.c
 vchkpw_LDLIBS := -lcrypt
+# The frame of the v* commands; they add the store.  -lcdb -lcrypt
+VCOMMAND_SRC := vpop/command.c vpop/progress.c vpop/domain.c \
+	vpop/settings.c vpop/password.c vpop/digest.c
+UNIT += vcommand
+vcommand_UNIT_SRC := $(VCOMMAND_SRC) $(VSTORE_TEST_SRC)
+vcommand_UNIT_LDLIBS := -lcdb -lcrypt

@@ -54,7 +54,8 @@
 	X(FILE, 38, "a database or file cannot be opened")                    \
 	X(BAD_IP, 39, "invalid IP address")                                   \
 	X(QUERY, 40, "the query failed")                                      \
-	X(CATCHALL, 55, "the catch-all account may not be deleted")
+	X(CATCHALL, 55, "the catch-all account may not be deleted")           \
+	X(PASSWD_SHORT, 69, "password too short")
 
 enum vpop_error {
 	VPOP_OK = 0,
