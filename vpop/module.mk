@@ -68,3 +68,8 @@ VCOMMAND_SRC := vpop/command.c vpop/progress.c vpop/domain.c \
 UNIT += vcommand
 vcommand_UNIT_SRC := $(VCOMMAND_SRC) $(VSTORE_TEST_SRC)
 vcommand_UNIT_LDLIBS := -lcdb -lcrypt
+# Changing domains and accounts.
+ASSIGN_SRC := vpop/assign.c vpop/domain.c control/newmrh.c
+UNIT += assign
+assign_UNIT_SRC := $(ASSIGN_SRC) vpop/vpop.c vpop/vfile.c
+assign_UNIT_LDLIBS := -lcdb
