@@ -34,23 +34,31 @@ cat_clean(struct str *out, const char *s, size_t n)
 		str_catc(out, s[i] < 32 || s[i] > 126 ? '?' : s[i]);
 }
 
+static const char letters[] = {
+	[VERIFY_OK] = 'K', [VERIFY_NO] = 'D', [VERIFY_FULL] = 'F',
+	[VERIFY_TEMP] = 'Z',
+};
+
 void
 verify_cat_answer(struct str *out, enum verify_status st, const char *text)
 {
-	str_catc(out, st == VERIFY_OK ? 'K' : st == VERIFY_NO ? 'D' : 'Z');
+	str_catc(out, letters[st]);
 	cat_clean(out, text, strlen(text));
 }
 
 enum verify_status
 verify_parse_answer(const char *s, size_t n, struct str *text)
 {
+	const char *at = n == 0 ? NULL :
+	    memchr(letters, s[0], sizeof letters);
+
 	str_clear(text);
-	if (n == 0 || (s[0] != 'K' && s[0] != 'D' && s[0] != 'Z')) {
+	if (at == NULL) {
 		str_cats(text, "the recipient service talks nonsense");
 		return VERIFY_TEMP;
 	}
 	cat_clean(text, s + 1, n - 1);
-	return s[0] == 'K' ? VERIFY_OK : s[0] == 'D' ? VERIFY_NO : VERIFY_TEMP;
+	return (enum verify_status)(at - letters);
 }
 
 /* A service that is being started again is waited for. */

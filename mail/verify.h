@@ -2,8 +2,8 @@
  * HOME/run/rcpt.
  *
  * One packet (SOCK_SEQPACKET) with the address as given in RCPT, without <>;
- * one packet back: a letter - K accept, D refuse, Z not known now - and a
- * reason for log and reply, printable ASCII.  Any number of questions on a
+ * one packet back: a letter - K accept, D refuse, F refuse because it is full,
+ * Z not known now - and a reason for log and reply, printable ASCII.  Any number of questions on a
  * connection.  The service trusts nobody who asks. */
 #ifndef MAIL_VERIFY_H
 #define MAIL_VERIFY_H
@@ -20,6 +20,7 @@
 enum verify_status {
 	VERIFY_OK,
 	VERIFY_NO,              /* certainly nobody: 5.1.1 */
+	VERIFY_FULL,            /* somebody, whose mailbox is full: 5.2.2 */
 	VERIFY_TEMP,            /* directory trouble, or no service: 4.3.0 */
 };
 

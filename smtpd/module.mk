@@ -1,11 +1,9 @@
 PROGS += qmail-verify
-VERIFYD_SRC := smtpd/verifyd.c smtpd/recipient.c
+VERIFYD_SRC := smtpd/verifyd.c
 qmail-verify_SRC := smtpd/qmail-verify.c $(VERIFYD_SRC)
 qmail-verify_LDLIBS := -lcdb
-UNIT += recipient verifyd
+UNIT += verifyd
 MAN += smtpd/qmail-verify.8
-recipient_UNIT_SRC := smtpd/recipient.c
-recipient_UNIT_LDLIBS := -lcdb
 verifyd_UNIT_SRC := $(VERIFYD_SRC)
 verifyd_UNIT_LDLIBS := -lcdb
 PROGS += qmail-smtpd

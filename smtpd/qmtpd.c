@@ -13,6 +13,7 @@
 	X(RELAY, "Dthat domain is none of mine, and you may not relay "       \
 	    "(#5.7.1)")                                                       \
 	X(NOBODY, "Dthere is nobody of that name (#5.1.1)")                   \
+	X(FULL, "Dthat mailbox is full (#5.2.2)")                             \
 	X(UNKNOWN, "Zthat recipient cannot be looked up now (#4.3.0)")        \
 	X(LIST, "Zthe list of domains cannot be read now (#4.3.0)")           \
 	X(SYNTAX, "Dthat is no address (#5.1.3)")                             \
@@ -168,6 +169,9 @@ judge(struct qmtpd *q)
 		break;
 	case VERIFY_NO:
 		f = FATE_NOBODY;
+		break;
+	case VERIFY_FULL:
+		f = FATE_FULL;
 		break;
 	case VERIFY_TEMP:
 		f = FATE_UNKNOWN;

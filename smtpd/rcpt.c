@@ -76,6 +76,9 @@ ask_verifier(struct smtpd *s, const char *addr, struct str *text)
 	case VERIFY_NO:
 		str_copys(text, "550 5.1.1 ");
 		break;
+	case VERIFY_FULL:
+		str_copys(text, "552 5.2.2 ");
+		break;
 	case VERIFY_TEMP:
 		str_copys(text, "451 4.3.0 ");
 		break;

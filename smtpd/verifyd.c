@@ -10,6 +10,7 @@
  * An asker that is gone leaves its worker busy with nobody's question. */
 #include "smtpd/verifyd.h"
 
+#include "control/resolve.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/map.h"
@@ -19,7 +20,6 @@
 #include "lib/tai.h"
 #include "mail/limits.h"
 #include "mail/verify.h"
-#include "smtpd/recipient.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -70,26 +70,42 @@ struct verifyd {
 
 /* ---- the worker's side ---- */
 
+/* What the door says; the reason goes to the log and the reply. */
+static enum verify_status
+verdict_of(const struct resolve *a)
+{
+	switch (a->status) {
+	case RESOLVE_YES:
+		return VERIFY_OK;
+	case RESOLVE_NO:
+	case RESOLVE_AWAY:
+		return VERIFY_NO;
+	case RESOLVE_FULL:
+		return VERIFY_FULL;
+	case RESOLVE_TEMP:
+		break;
+	}
+	return VERIFY_TEMP;
+}
+
 static _Noreturn void
 worker_main(const struct verifyd_config *cfg, int sock)
 {
-	struct recipient r;
-	struct str text = {0}, out = {0};
+	struct resolver r;
+	struct resolve a = {0};
+	struct str out = {0};
 	char buf[ADDR_MAX + 1];
 	ssize_t n;
 
 	if (dup2(sock, WORKER_FD) < 0 || close_range(WORKER_FD + 1, ~0u, 0) < 0)
 		_exit(111);
-	recipient_init(&r, cfg->cdb);
+	resolver_init(&r, cfg->cdb, AUTHPROTO_SOCKET);
 	r.find = cfg->find;
 	while ((n = recv(WORKER_FD, buf, sizeof buf - 1, 0)) > 0) {
-		enum verify_status st;
-
 		buf[n] = '\0';
-		str_clear(&text);
 		str_clear(&out);
-		st = recipient_check(&r, buf, &text);
-		verify_cat_answer(&out, st, str_c(&text));
+		resolve_address(&r, buf, false, &a);
+		verify_cat_answer(&out, verdict_of(&a), str_c(&a.reason));
 		if (send(WORKER_FD, out.s, out.len, MSG_NOSIGNAL) < 0)
 			break;
 	}

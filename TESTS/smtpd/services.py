@@ -33,6 +33,8 @@ def rcpt(c):
             c.send(b"Dno such mailbox")
         elif addr.startswith(b"temp"):
             c.send(b"Zdirectory trouble")
+        elif addr.startswith(b"full"):
+            c.send(b"Fmailbox is full")
         else:
             c.send(b"K")
 

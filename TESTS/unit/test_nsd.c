@@ -73,6 +73,7 @@ serve(int listener)
 			struct str s = {0};
 
 			verify_cat_answer(&s, *buf == 'n' ? VERIFY_NO :
+			    *buf == 'f' ? VERIFY_FULL :
 			    *buf == 'z' ? VERIFY_TEMP : VERIFY_OK, "why");
 			(void)!send(fd, s.s, s.len, MSG_NOSIGNAL);
 			str_free(&s);
@@ -327,7 +328,8 @@ static const struct {
 	    "Fs@t|Tk@home.example||", "a\n\nb"},
 	/* One answer each, in order; domains without regard to case. */
 	{NULL, WIRE("{\na\n}{}{{n@home.example}{k@HOME.EXAMPLE}{r@x.y}"
-	    "{z@home.example}}"), 0, "D#5.1.1) K D#5.7.1) Z#4.3.0) ",
+	    "{z@home.example}{f@home.example}}"), 0,
+	    "D#5.1.1) K D#5.7.1) Z#4.3.0) D#5.2.2) ",
 	    "F|Tk@HOME.EXAMPLE||", "a\n"},
 	/* Always somebody. */
 	{NULL, WIRE("{\na\n}{}{{Postmaster@home.example}{abuse@mx.example}}"),

@@ -216,6 +216,12 @@ test_packets(void **state)
 	assert_string_equal(str_c(&out), "K");
 	assert_int_equal(verify_parse_answer("K\0", 2, &text), VERIFY_OK);
 	assert_string_equal(str_c(&text), "?");
+	str_clear(&out);
+	verify_cat_answer(&out, VERIFY_FULL, "mailbox is full");
+	assert_string_equal(str_c(&out), "Fmailbox is full");
+	assert_int_equal(verify_parse_answer(str_c(&out), out.len, &text),
+	    VERIFY_FULL);
+	assert_string_equal(str_c(&text), "mailbox is full");
 	assert_int_equal(verify_parse_answer("", 0, &text), VERIFY_TEMP);
 	assert_int_equal(verify_parse_answer("k", 1, &text), VERIFY_TEMP);
 	str_free(&out);
