@@ -54,14 +54,15 @@ ask_alias(struct authd_work *w, const struct vdomain_ref *d,
 	return AUTH_TEMP;
 }
 
-/* jo-list-x: jo-list-x, then jo-list-default, then jo-default. */
+/* jo-list-x: jo-list-x, then jo-list-default, then jo-default; with user names
+ * that have an extension, jo in the end. */
 static enum auth_status
 cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
     const char *user, struct str *out)
 {
 	struct found f = {.out = out};
 	struct str name = {0};
-	size_t at = strlen(user);
+	size_t at = strlen(user), dash = bytes_chr(user, at, '-');
 	enum auth_status st = ask_alias(w, d, user, &f);
 
 	while (st == AUTH_OK && f.n == 0 && at > 0 &&
@@ -71,6 +72,11 @@ cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
 		st = ask_alias(w, d, str_c(&name), &f);
 		if (f.n > 0)
 			auth_answer_cat(out, "DEFAULT", user + at + 1);
+	}
+	if (st == AUTH_OK && f.n == 0 && dash > 0 && user[dash] == '-' &&
+	    vsetting_on(&w->set, VSETTING_QMAILEXT)) {
+		str_copyb(&name, user, dash);
+		st = ask_alias(w, d, str_c(&name), &f);
 	}
 	str_free(&name);
 	return st;
@@ -167,8 +173,7 @@ authd_work_resolve(struct authd_work *w, const struct auth_request *q,
 	struct vdomain d = {0};
 	struct vdomain_ref ref;
 	struct str *out = &r->answer;
-	enum auth_status st = authd_locate(w, str_c(&q->user), "", &user, &d,
-	    r);
+	enum auth_status st = authd_locate(w, q, &user, &d, r);
 
 	r->keep = r->whole = true;
 	if (st == AUTH_OK) {

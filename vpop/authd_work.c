@@ -118,17 +118,18 @@ implied_domain(struct authd_work *w, const char *local_ip, struct str *out)
 }
 
 enum auth_status
-authd_locate(struct authd_work *w, const char *address, const char *local_ip,
+authd_locate(struct authd_work *w, const struct auth_request *q,
     struct str *user_out, struct vdomain *d_out, struct authd_result *r)
 {
 	struct str domain = {0};
 	enum auth_status st = AUTH_FAIL;
+	enum vpop_error e = vpop_split(str_c(&q->user), user_out, &domain);
 
-	if (vpop_split(address, user_out, &domain) != VPOP_OK ||
-	    vpop_user_name(user_out, false) != VPOP_OK)
+	/* -default aliases and .qmail files take names of any length. */
+	if (e != VPOP_OK && (e != VPOP_USER_LONG || q->op != AUTH_OP_RESOLVE))
 		goto out;
-	if (domain.len == 0 &&
-	    (st = implied_domain(w, local_ip, &domain)) != AUTH_OK)
+	if (domain.len == 0 && (st = implied_domain(w, q->op ==
+	    AUTH_OP_RESOLVE ? "" : str_c(&q->local_ip), &domain)) != AUTH_OK)
 		goto out;
 	st = AUTH_FAIL;
 	if (vpop_domain_name(&domain) != VPOP_OK)
@@ -500,8 +501,7 @@ find_login(struct authd_work *w, const struct auth_request *q,
 	enum auth_status st;
 
 	classify(w, q, l);
-	st = authd_locate(w, str_c(&q->user), str_c(&q->local_ip), &l->user,
-	    &l->d, out);
+	st = authd_locate(w, q, &l->user, &l->d, out);
 	if (st == AUTH_OK)
 		st = authd_account(w, &l->d, str_c(&l->user), &l->u);
 	if (st == AUTH_OK)

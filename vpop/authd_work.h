@@ -61,12 +61,12 @@ int authd_work_enumerate(struct authd_work *, int fd);
 void authd_work_resolve(struct authd_work *, const struct auth_request *,
     struct authd_result *out);
 
-/* Shared by the two files.  An address to its domain (FAIL: none of ours), an
- * account, the flags that count.  AUTH_TEMP has been logged. */
+/* Shared by the two files.  The user asked about and his domain (FAIL: none of
+ * ours, or no name; RESOLVE: he may be longer than any account), an account,
+ * the flags that count.  AUTH_TEMP has been logged. */
 __attribute__((warn_unused_result))
-enum auth_status authd_locate(struct authd_work *, const char *address,
-    const char *local_ip, struct str *user_out, struct vdomain *d_out,
-    struct authd_result *);
+enum auth_status authd_locate(struct authd_work *, const struct auth_request *,
+    struct str *user_out, struct vdomain *d_out, struct authd_result *);
 __attribute__((warn_unused_result))
 enum auth_status authd_account(struct authd_work *, const struct vdomain *,
     const char *user, struct vuser *out);

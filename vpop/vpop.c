@@ -44,11 +44,11 @@ vpop_user_name(struct str *name, bool creating)
 	s = str_c(name);
 	if (name->len == 0)
 		return VPOP_ILLEGAL_USERNAME;
-	if (name->len > VPOP_USER_MAX)
-		return VPOP_USER_LONG;
 	for (size_t i = 0; i < name->len; i++)
 		if (!is_user_char(s[i]))
 			return VPOP_ILLEGAL_USERNAME;
+	if (name->len > VPOP_USER_MAX)
+		return VPOP_USER_LONG;
 	if (!creating)
 		return VPOP_OK;
 	/* One byte would be a directory of dirs.h; the other two are files

@@ -99,7 +99,8 @@ const char *vpop_error_text(enum vpop_error);
 
 /* In place to lower case, then VPOP_OK, or the error.  creating: stricter,
  * for names that are made (no '/', no leading '.', no "..", longer than one
- * byte, not "vpasswd"); else for names that are looked up. */
+ * byte, not "vpasswd"); else for names that are looked up.  USER_LONG: nothing
+ * else is wrong with it. */
 __attribute__((warn_unused_result))
 enum vpop_error vpop_user_name(struct str *, bool creating);
 __attribute__((warn_unused_result))

@@ -588,6 +588,25 @@ test_resolve(void **state)
 	request(&q, AUTH_OP_RESOLVE, "", "jo@other.example", "");
 	authd_work_answer(&w, &q, 65534, &r);
 	assert_int_equal(r.status, AUTH_FAIL);
+	/* Longer than any account: a list's return address, a catch-all's. */
+	put_file("domain/.qmail-list-return-default", "&jo@other.example\n");
+	for (int list = 0; list < 2; list++) {
+		request(&q, AUTH_OP_RESOLVE, "", list ? "list-return-" :
+		    "x-", "");
+		for (size_t i = 0; i < 300; i++)
+			str_catc(&q.user, 'A');
+		str_cats(&q.user, "@x.example");
+		authd_work_answer(&w, &q, 65534, &r);
+		assert_int_equal(r.status, AUTH_OK);
+		assert_string_equal(value(&r, "USER"), "unset");
+		assert_string_equal(value(&r, "FILE"), list ?
+		    ".qmail-list-return-default" : "unset");
+		assert_string_equal(value(&r, "ACTION"), list ? "unset" :
+		    "bounce-no-mailbox");
+		q.op = AUTH_OP_LOGIN;
+		authd_work_answer(&w, &q, 65534, &r);
+		assert_int_equal(r.status, AUTH_FAIL);
+	}
 	/* No message fits: on the word of a count, not of a sum. */
 	make_maildir("jo", "5000S\n5000 3\n5 1\n");
 	request(&q, AUTH_OP_RESOLVE, "", "jo@x.example", "");
