@@ -4,7 +4,9 @@
  *
  * Errors go to standard output as vpopmail's do, "Error: TEXT: WHAT: REASON",
  * and the program ends with 256 - number; misuse is usage on standard output
- * and 255; success 0.  Passwords never reach an error. */
+ * and 255; success 0.  Passwords never reach an error.
+ *
+ * command_say.c and command_ask.c need no store; command.c does. */
 #ifndef VPOP_COMMAND_H
 #define VPOP_COMMAND_H
 
@@ -35,6 +37,9 @@ void vcommand_end(struct vcommand *);
  * printable becomes "_", and what is very long is cut. */
 _Noreturn void vcommand_fail(enum vpop_error e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* "Error: text" LF, exit 255: what has no number of its own. */
+_Noreturn void vcommand_refuse(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2)));
 /* What a store said, as an error: NONE is none, EXISTS is exists, WIDE and
  * TEMP have the store's reason. */
 _Noreturn void vcommand_fail_store(struct vcommand *, enum vstore_status,
@@ -46,6 +51,9 @@ void vcommand_version(void);                    /* -v: "version: N" */
  * when much has gathered, and then *s is empty: for long listings. */
 void vcommand_print(const struct str *);
 void vcommand_spill(struct str *s);
+
+/* Appends a stranger's text as one line of printable characters. */
+void vcommand_cat_line(struct str *out, const char *);
 
 /* A domain that must be there; TEMP ends the program with ASSIGN. */
 void vcommand_domain(const char *name, struct vdomain *out);

@@ -63,8 +63,10 @@ authdaemond_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
 vchkpw_SRC := vpop/vchkpw.c vpop/chkpw.c vpop/password.c vpop/digest.c
 vchkpw_LDLIBS := -lcrypt
 # The frame of the v* commands; they add the store.  -lcdb -lcrypt
-VCOMMAND_SRC := vpop/command.c vpop/progress.c vpop/domain.c \
-	vpop/settings.c vpop/password.c vpop/digest.c
+VASK_SRC := vpop/command_say.c vpop/command_ask.c vpop/password.c \
+	vpop/digest.c
+VCOMMAND_SRC := $(VASK_SRC) vpop/command.c vpop/progress.c vpop/domain.c \
+	vpop/settings.c
 UNIT += vcommand
 vcommand_UNIT_SRC := $(VCOMMAND_SRC) $(VSTORE_TEST_SRC)
 vcommand_UNIT_LDLIBS := -lcdb -lcrypt
