@@ -33,6 +33,13 @@ authd_UNIT_LDLIBS := -lcdb -lcrypt
 VDELIVER_SRC := vpop/vdeliver.c vpop/vbox.c
 UNIT += vdeliver vbox
 vdeliver_UNIT_SRC := $(VDELIVER_SRC)
+PROGS += vdelivermail vresolve
+MAN += vpop/vdelivermail.8 vpop/vresolve.8 vpop/vpasswd.5 \
+	vpop/vpopmail-control.5 mail/maildirsize.5
+vdelivermail_SRC := vpop/vdelivermail.c $(VDELIVER_SRC)
+vdelivermail_LDFLAGS := -static-pie
+vresolve_SRC := vpop/vresolve.c vpop/vanswer.c
+vresolve_LDLIBS := -lcdb
 vbox_UNIT_SRC := vpop/vbox.c
 # The store in MariaDB.
 VSTORE_MYSQL_SRC := vpop/store_mysql.c vpop/store_mysql_conf.c \
