@@ -38,7 +38,8 @@ sock_listen(const char *path, int type, int backlog, mode_t mode)
 {
 	struct sockaddr_un sa;
 	struct str tmp = {0};
-	int fd;
+	mode_t mask;
+	int fd, r;
 
 	str_catf(&tmp, "%s.%ld", path, (long)getpid());
 	if (fill_addr(&sa, str_c(&tmp)) < 0) {
@@ -51,8 +52,11 @@ sock_listen(const char *path, int type, int backlog, mode_t mode)
 		return -1;
 	}
 	(void)unlink(str_c(&tmp));
-	if (bind(fd, (const struct sockaddr *)&sa, sizeof sa) < 0 ||
-	    chmod(str_c(&tmp), mode) < 0 || listen(fd, backlog) < 0 ||
+	/* Not by chmod: whoever owns the directory could put a link there. */
+	mask = umask(~mode & 0777);
+	r = bind(fd, (const struct sockaddr *)&sa, sizeof sa);
+	(void)umask(mask);
+	if (r < 0 || listen(fd, backlog) < 0 ||
 	    rename(str_c(&tmp), path) < 0) {
 		int e = errno;
 

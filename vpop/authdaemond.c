@@ -14,13 +14,14 @@
 #include "vpop/authd.h"
 #include "vpop/authd_sys.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define USAGE "authdaemond [socket ...]"
+#define USAGE "authdaemond"
 #define BACKLOG 1024
 #define CLIENTS_WANT 4096       /* a descriptor each */
 #define OTHERS 64               /* descriptors for everything else */
@@ -46,18 +47,9 @@ raise_files(void)
 static void
 start_system(struct authd_config *cfg)
 {
-	struct vsettings set = {0};
-	struct str reason = {0};
-
-	if (vsettings_load(cfg->world.vpopmail_dir, &set, &reason) < 0)
-		die(111, "%s", str_c(&reason));
-	if (vsetting_on(&set, VSETTING_SYSTEMUSERS)) {
-		cfg->world.system = authd_sys_start(authd_sys_shadow);
-		if (cfg->world.system < 0)
-			die_sys(111, "unable to start the part for system "
-			    "users");
-	}
-	vsettings_free(&set);
+	cfg->world.system = authd_sys_start(authd_sys_shadow);
+	if (cfg->world.system < 0)
+		die_sys(111, "unable to start the part for system users");
 }
 
 /* Those that are there: each stands between us and the network. */
@@ -81,12 +73,55 @@ find_trusted(struct authd_config *cfg)
 	user_free(&u);
 }
 
+/* Below /run what is missing is made at every start. */
 static void
-listen_on(const char *path, int *out)
+make_parents(const char *path)
 {
-	*out = sock_listen(path, SOCK_STREAM, BACKLOG, 0666);
-	if (*out < 0)
+	struct str dir = {0};
+
+	for (size_t at = 1; path[at] != '\0'; at++)
+		if (path[at] == '/') {
+			str_copyb(&dir, path, at);
+			if (mkdir(str_c(&dir), 0755) < 0 && errno != EEXIST)
+				die_sys(111, "unable to make %s", str_c(&dir));
+		}
+	str_free(&dir);
+}
+
+static void
+listen_on(const char *path, struct authd_config *cfg, int *listeners)
+{
+	int fd = sock_listen(path, SOCK_STREAM, BACKLOG, 0666);
+
+	if (fd < 0)
 		die_sys(111, "unable to listen on %s", path);
+	listeners[cfg->nlisteners++] = fd;
+}
+
+static void
+listen_all(const struct vsettings *set, struct authd_config *cfg,
+    int *listeners)
+{
+	const char *path;
+	struct stat st;
+
+	listen_on(AUTHPROTO_SOCKET, cfg, listeners);
+	for (size_t i = 0; (path = vsetting_item_peek(set,
+	    VSETTING_AUTHSOCKETS, i)) != NULL; i++) {
+		if (*path != '/')
+			die(111, "authsockets: %s is no path from the root",
+			    path);
+		if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+			die(111, "authsockets: %s is no socket", path);
+		if (cfg->nlisteners == AUTHD_LISTENERS)
+			die(111, "authsockets: more than %d",
+			    AUTHD_LISTENERS - 1);
+		(void)umask(022);
+		make_parents(path);
+		(void)umask(077);
+		listen_on(path, cfg, listeners);
+	}
+	cfg->listeners = listeners;
 }
 
 int
@@ -102,10 +137,13 @@ main(int argc, char **argv)
 	    .world = {.open = vstore_open, .find = vdomain_find,
 	    .each = vdomain_each, .now = clock_wall, .system = -1}};
 	int listeners[AUTHD_LISTENERS];
+	struct vsettings set = {0};
+	struct str reason = {0};
 	struct user u = {0};
 
+	(void)argv;
 	log_init("authdaemond");
-	if (argc > AUTHD_LISTENERS || (argc > 1 && argv[1][0] == '-'))
+	if (argc > 1)
 		die_usage(USAGE);
 	(void)umask(077);
 	switch (user_find(VPOP_USER, &u)) {
@@ -120,8 +158,11 @@ main(int argc, char **argv)
 		die(111, "user %s must not be root", VPOP_USER);
 	cfg.world.vpopmail_dir = str_c(&u.home);
 	cfg.world.uid_vpopmail = u.uid;
+	if (vsettings_load(cfg.world.vpopmail_dir, &set, &reason) < 0)
+		die(111, "%s", str_c(&reason));
 	find_trusted(&cfg);
-	start_system(&cfg);
+	if (vsetting_on(&set, VSETTING_SYSTEMUSERS))
+		start_system(&cfg);
 	if (chdir("/") < 0)
 		die_sys(111, "unable to enter /");
 	cfg.clients_max = raise_files();
@@ -129,10 +170,8 @@ main(int argc, char **argv)
 	cfg.signals = sig_open(signals);
 	if (cfg.signals < 0)
 		die_sys(111, "unable to watch signals");
-	listen_on(AUTHPROTO_SOCKET, &listeners[cfg.nlisteners++]);
-	for (int i = 1; i < argc; i++)
-		listen_on(argv[i], &listeners[cfg.nlisteners++]);
-	cfg.listeners = listeners;
+	listen_all(&set, &cfg, listeners);
+	vsettings_free(&set);
 	if (proc_drop(u.uid, u.gid) < 0)
 		die_sys(111, "unable to become %s", VPOP_USER);
 	if (sandbox_daemon(&fs, SANDBOX_SCOPED) < 0)

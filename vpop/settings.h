@@ -16,6 +16,8 @@
 /* X(ID, file, default, kind, words, meaning); NULL default: none.  kind WORD:
  * one of words; BOOL: 0 or 1; NUMBER: words is "min max". */
 #define VSETTINGS(X)                                                          \
+	X(AUTHSOCKETS, "authsockets", NULL, LIST, "",                         \
+	    "where authdaemond listens too, each a path")                     \
 	X(CLEARPASSWORDS, "clearpasswords", "0", BOOL, "",                    \
 	    "1: keep passwords in the clear too, for APOP and CRAM")          \
 	X(DEFAULTDOMAIN, "defaultdomain", NULL, TEXT, "",                     \
