@@ -22,7 +22,7 @@
 	    "host of the author of bounces")                                  \
 	X(BOUNCEMAXBYTES, "bouncemaxbytes", "50000", "qmail-send",            \
 	    "bytes of the original message that a bounce carries, 0: all")    \
-	X(CHECKPASSWORD, "checkpassword", NULL, "run scripts",                \
+	X(CHECKPASSWORD, "checkpassword", "vchkpw /bin/true", "run scripts",  \
 	    "program that knows passwords for submission, and what it runs")  \
 	X(CONCURRENCYHOST, "concurrencyhost", "10", "qmail-send",             \
 	    "simultaneous remote deliveries to one domain, 0: no limit")      \

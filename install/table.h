@@ -115,10 +115,13 @@
 #define TABLE_SERVICES(X)                                                     \
 	X("keyd")                                                             \
 	X("tlsd")                                                             \
+	X("authdaemond")                                                      \
 	X("qmail-queued")                                                     \
 	X("qmail-verify")                                                     \
 	X("qmail")                                                            \
-	X("qmail-smtpd")
+	X("qmail-smtpd")                                                      \
+	X("qmail-submission")                                                 \
+	X("qmail-smtps")
 
 /* X(path, target) */
 #define TABLE_LINKS(X)                                                        \
@@ -142,6 +145,7 @@
 	X("qmail-newu", 0700)                                                 \
 	X("qmail-newmrh", 0700)                                               \
 	X("valija-setup", 0700)                                               \
+	X("authdaemond", 0711)                                                \
 	X("qmail-clean", 0711)                                                \
 	X("keyd", 0711)                                                       \
 	X("qmail-getpw", 0711)                                                \

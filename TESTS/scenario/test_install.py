@@ -10,10 +10,9 @@ from host import Host, HostError, SRC
 
 HOME = "/var/qmail"
 VPOPMAIL = "/home/vpopmail"
-# What --enable links, in its order, and what an administrator may link.
-SERVICES = ["keyd", "tlsd", "qmail-queued", "qmail-verify", "qmail",
-            "qmail-smtpd"]
-ASKED_FOR = ["authdaemond", "qmail-smtps", "qmail-submission"]
+# What --enable links, in its order.
+SERVICES = ["keyd", "tlsd", "authdaemond", "qmail-queued", "qmail-verify",
+            "qmail", "qmail-smtpd", "qmail-submission", "qmail-smtps"]
 
 
 def tree(h, *paths):
@@ -192,7 +191,7 @@ def test_control_files_say_the_name_of_the_host(installed):
 
 
 def test_service_directories(installed):
-    for name in SERVICES + ASKED_FOR:
+    for name in SERVICES:
         d = f"{HOME}/supervise/{name}"
         for script in ("run", "log/run"):
             assert installed.stat(f"{d}/{script}").st_mode & 0o777 == 0o755
@@ -204,7 +203,7 @@ def test_service_directories(installed):
         assert installed.run(["stat", "-c", "%U",
                               f"/var/log/qmail/{name}"]).stdout == "qmaill\n"
     assert set(installed.listdir(f"{HOME}/supervise")) == \
-        set(SERVICES + ASKED_FOR)
+        set(SERVICES)
     assert "qmail-start ./Maildir/" in installed.read(f"{HOME}/rc")
 
 
@@ -281,7 +280,7 @@ def deliver_one(h):
     h.wait(lambda: h.listdir("/home/ana/Maildir/new"), "the message")
 
 
-def test_enable_links_what_needs_no_settings(installed):
+def test_enable_links_every_service(installed):
     h = installed
     for _ in range(2):
         h.install(["enable"])
@@ -335,10 +334,11 @@ def test_term_stops_services_in_order(own_site):
     assert site.h.kill("svscan", signal.SIGTERM) == 1
     site.h.wait(lambda: not site.h.running("svscan"), "svscan to end")
     for comm in ("supervise", "qmail-send", "qmail-lspawn", "qmail-queued",
-                 "qmail-verify", "tcpserver", "tlsd", "keyd", "multilog"):
+                 "qmail-verify", "tcpserver", "tlsd", "keyd", "authdaemond",
+                 "multilog"):
         assert not site.h.running(comm), comm
     assert site.log().rstrip("\n").endswith("status: exiting")
     # the loggers ended properly: current is marked as complete
-    for service in SERVICES + ASKED_FOR:
+    for service in SERVICES:
         mode = site.h.stat(f"/var/log/qmail/{service}/current").st_mode
         assert mode & 0o100, service

@@ -239,7 +239,7 @@ def test_submission_wants_tls_first(site, user):
     assert steps[-1][:2] == ("AUTH", "none")
 
 
-def test_submission_without_a_program_says_so(site, user, undo):
+def test_submission_asks_vchkpw_where_nothing_else_is_said(site, user, undo):
     def restart():
         site.h.run("svc -t /service/qmail-submission")
         site.h.wait(lambda: "0/100" in site.h.log("qmail-submission")[mark:]
@@ -250,10 +250,11 @@ def test_submission_without_a_program_says_so(site, user, undo):
                   site.h.read(f"{CONTROL}/checkpassword"))
     site._control("checkpassword", None)
     restart()
-    steps = site.smtp("--port", "587", "--tls", f"{user}@{HOSTNAME}")
-    assert "AUTH" not in steps[2][2]
-    assert steps[-1][:2] == ("MAIL", "530")
-    assert "no checkpassword program" in site.h.log("qmail-submission")[mark:]
+    steps = site.smtp("--port", "587", "--tls", "--login", "ana:secret",
+                      f"{user}@{HOSTNAME}")
+    assert steps[-1][:2] == ("AUTH", "535")
+    log = site.h.log("qmail-submission")[mark:]
+    assert "vchkpw-submission: vpopmail user not found ana:" in log
 
 
 # What is killed, and what a client may see until it is back: never a refusal.
