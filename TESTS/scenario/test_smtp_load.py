@@ -8,7 +8,8 @@ import time
 import pytest
 
 from conftest import CONTROL, HOME, HOSTNAME, Site
-from test_smtp_service import CLIENT, restart_smtpd, Served
+from mailsite import CLIENT
+from test_smtp_service import restart_smtpd, Served
 
 SLOW = 1000
 # Clients that send a byte a second; prints how many were greeted, then holds

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from conftest import CONTROL, HOSTNAME
-from test_smtp_service import Served, STRANGER
+from mailsite import STRANGER
+from test_smtp_service import Served
 
 OUT = "victim@elsewhere.example"
 # In RCPT TO:, as it stands; {us} is our domain, {ip} our address, {six} the

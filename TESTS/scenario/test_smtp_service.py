@@ -8,10 +8,10 @@ import socket
 
 import pytest
 
-from conftest import CONTROL, HOME, HOSTNAME, Site
+from conftest import CONTROL, HOME, HOSTNAME
+from mailsite import STRANGER, Talking
 from names import inside
 
-STRANGER = "192.0.2.7"          # an address without RELAYCLIENT
 CHECKPW = """#!/usr/bin/python3
 import os, sys
 user, password, stamp, rest = os.read(3, 600).split(b"\\0", 3)
@@ -21,90 +21,16 @@ if (user, password) != (b"ana", b"secret"):
     sys.exit(1)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
-# smtplib as a command: prints the code of each step, and the last reply.
-CLIENT = """
-import argparse, smtplib, ssl, sys
-p = argparse.ArgumentParser()
-p.add_argument("--host", default="127.0.0.1")
-p.add_argument("--port", type=int, default=25)
-p.add_argument("--source", default="")
-p.add_argument("--tls", action="store_true")
-p.add_argument("--login")
-p.add_argument("--sender", default="ana@mx.valija.test")
-p.add_argument("rcpt", nargs="*")
-a = p.parse_args()
-context = ssl._create_unverified_context()
-more = {"source_address": (a.source, 0)} if a.source else {}
-def step(name, reply):
-    print(name, reply[0], reply[1].decode().replace("\\n", "|"), flush=True)
-    if reply[0] >= 400 or reply[0] < 0:
-        sys.exit(0)
-try:
-    if a.port == 465:
-        c = smtplib.SMTP_SSL(a.host, 465, timeout=100, context=context,
-                             **more)
-    else:
-        c = smtplib.SMTP(a.host, a.port, timeout=100, **more)
-    step("EHLO", c.ehlo())
-    if a.tls:
-        step("STARTTLS", c.docmd("STARTTLS"))
-        c.sock = context.wrap_socket(c.sock, server_hostname="x")
-        c.file = None
-        step("EHLO", c.ehlo())
-    if a.login:
-        try:
-            step("AUTH", c.login(*a.login.split(":")))
-        except smtplib.SMTPResponseException as e:
-            step("AUTH", (e.smtp_code, e.smtp_error))
-        except smtplib.SMTPNotSupportedError as e:
-            print("AUTH none", e)
-            sys.exit(0)
-    if a.rcpt:
-        step("MAIL", c.mail(a.sender))
-        for r in a.rcpt:
-            step("RCPT", c.rcpt(r))
-        step("DATA", c.data("Subject: by smtp\\r\\n\\r\\nhello\\r\\n"))
-    step("QUIT", c.quit())
-except smtplib.SMTPDataError as e:
-    step("DATA", (e.smtp_code, e.smtp_error))
-except (OSError, smtplib.SMTPException) as e:
-    print("GONE", type(e).__name__, e)
-"""
 
 
-class Served(Site):
-    def __init__(self):
-        super().__init__()
+class Served(Talking):
+    def prepare(self):
         h = self.h
-        h.write("/run/client.py", CLIENT, mode=0o644)
         h.write("/run/checkpw", CHECKPW, mode=0o755)
-        h.run(f"ip addr add {STRANGER}/32 dev lo")
         h.add_user("ana")
         h.write(f"{CONTROL}/checkpassword", "/run/checkpw /bin/true\n",
                 mode=0o644)
         h.run("svc -t /service/qmail-submission /service/qmail-smtps")
-        h.wait(lambda: "certificates=1" in h.log("tlsd"), "TLS")
-        for port in (25, 587, 465):
-            h.wait(lambda p=port: self.speaks(p), f"port {port}")
-
-    def speaks(self, port):
-        return self.smtp("--port", str(port), last=True)[0] != "GONE"
-
-    def smtp(self, *args, last=False):
-        """[(step, code or error, text)], or the last of them."""
-        out = self.h.run(["python3", "/run/client.py", *args],
-                         timeout=200).stdout
-        steps = [tuple((line + "  ").split(" ", 2))
-                 for line in out.splitlines()]
-        return steps[-1] if last else steps
-
-    def good(self, *args):
-        steps = self.smtp(*args)
-        return steps[-1][0] == "QUIT"
-
-    def stranger(self, *args):
-        return self.smtp("--host", STRANGER, "--source", STRANGER, *args,
-                         last=True)
 
 
 @pytest.fixture(scope="module")
