@@ -5,9 +5,13 @@
  *	vchkpw-smtp: (PLAIN) login success jo@example.com:192.0.2.1
  *	vchkpw-smtp: password fail jo@example.com:192.0.2.1
  *	vchkpw-pop3: vpopmail user not found jo@example.com:192.0.2.1
- *	vchkpw-pop3: pop access denied jo@example.com:192.0.2.1 */
+ *	vchkpw-pop3: pop access denied jo@example.com:192.0.2.1
+ * and, because the filter that fail2ban brings is for courier's, of a login that
+ * failed, without our name before it and without the stranger's words:
+ *	LOGIN FAILED, method=PLAIN, ip=[192.0.2.1] */
 #include "vpop/chkpw.h"
 
+#include "lib/ip.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "vpop/authd_work.h"
@@ -18,6 +22,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define NAME_SHOWN 300          /* bytes of a name in a line, which must hold
+                                 * the address that follows */
 
 void
 chkpw_free(struct chkpw *c)
@@ -109,6 +116,7 @@ struct asking {
 	struct auth_request q;
 	struct auth_answer a;
 	struct str log;         /* vchkpw-smtp */
+	const char *method;     /* PLAIN, CRAM-MD5, APOP */
 	bool smtp, pop;
 };
 
@@ -120,10 +128,27 @@ say(const struct asking *k, const char *text)
 
 	str_cat(&line, &k->log);
 	str_catf(&line, ": %s ", text);
-	log_quote(&line, str_c(&k->q.user), k->q.user.len);
+	log_quote(&line, str_c(&k->q.user), k->q.user.len < NAME_SHOWN ?
+	    k->q.user.len : NAME_SHOWN);
 	str_catc(&line, ':');
 	log_quote(&line, str_c(&k->q.remote_ip), k->q.remote_ip.len);
 	log_info("%s", str_c(&line));
+	str_free(&line);
+}
+
+static void
+say_failed(const struct asking *k)
+{
+	struct str line = {0};
+	struct ip ip;
+
+	if (ip_parse(str_c(&k->q.remote_ip), k->q.remote_ip.len, &ip) == 0) {
+		str_catf(&line, "LOGIN FAILED, method=%s, ip=[%s]\n",
+		    k->method, str_c(&k->q.remote_ip));
+		/* Nowhere to say that nobody hears it. */
+		if (write(STDERR_FILENO, line.s, line.len) < 0)
+			line.len = 0;
+	}
 	str_free(&line);
 }
 
@@ -136,7 +161,7 @@ is_hex_digest(const struct str *s)
 /* A challenge was given, and what came may be the response to it; a POP3
  * client that sends its password is given one too. */
 static enum auth_status
-ask(struct asking *k, const char **how)
+ask(struct asking *k)
 {
 	bool digest = k->c->stamp.len > 0 && is_hex_digest(&k->c->secret) &&
 	    (k->smtp || k->pop);
@@ -144,14 +169,13 @@ ask(struct asking *k, const char **how)
 
 	if (digest) {
 		k->q.op = k->smtp ? AUTH_OP_CRAM_MD5 : AUTH_OP_APOP;
-		*how = k->smtp ? "(CRAM-MD5) login success" :
-		    "(APOP) login success";
+		k->method = k->smtp ? "CRAM-MD5" : "APOP";
 		st = auth_ask(k->w->socket, &k->q, &k->a);
 		if (st != AUTH_FAIL || k->smtp)
 			return st;
 	}
 	k->q.op = AUTH_OP_LOGIN;
-	*how = "(PLAIN) login success";
+	k->method = "PLAIN";
 	return auth_ask(k->w->socket, &k->q, &k->a);
 }
 
@@ -165,7 +189,7 @@ id_value(const struct auth_answer *a, const char *name, uint64_t *out)
 }
 
 static enum chkpw_code
-take_answer(struct asking *k, const char *how)
+take_answer(struct asking *k)
 {
 	const char *home = auth_value_peek(&k->a, "HOME", 0);
 	const char *denied = auth_value_peek(&k->a, "DENIED", 0);
@@ -188,7 +212,9 @@ take_answer(struct asking *k, const char *how)
 	k->c->uid = (uid_t)uid;
 	k->c->gid = (gid_t)gid;
 	k->c->stays = k->smtp;
-	say(k, how);
+	str_catf(&text, "(%s) login success", k->method);
+	say(k, str_c(&text));
+	str_free(&text);
 	return CHKPW_OK;
 }
 
@@ -199,6 +225,7 @@ refused(struct asking *k)
 	k->q.op = AUTH_OP_PRE;
 	say(k, auth_ask(k->w->socket, &k->q, &k->a) == AUTH_FAIL ?
 	    "vpopmail user not found" : "password fail");
+	say_failed(k);
 	return CHKPW_WRONG;
 }
 
@@ -229,12 +256,11 @@ chkpw_check(const struct chkpw_where *w, struct chkpw *c)
 {
 	struct asking k = {.w = w, .c = c};
 	enum chkpw_code code = CHKPW_TEMP;
-	const char *how;
 
 	set_question(&k);
-	switch (ask(&k, &how)) {
+	switch (ask(&k)) {
 	case AUTH_OK:
-		code = take_answer(&k, how);
+		code = take_answer(&k);
 		break;
 	case AUTH_FAIL:
 		code = refused(&k);

@@ -229,9 +229,11 @@ test_check(void **state)
 	try(&pop, "pw", "<1@h>", good, 1, CHKPW_OK, "vchkpw: "
 	    "vchkpw-pop3: (PLAIN) login success jo@x.example:192.0.2.1\n");
 	try(&pop, "pw", "", wrong, 2, CHKPW_WRONG, "vchkpw: "
-	    "vchkpw-pop3: password fail jo@x.example:192.0.2.1\n");
+	    "vchkpw-pop3: password fail jo@x.example:192.0.2.1\n"
+	    "LOGIN FAILED, method=PLAIN, ip=[192.0.2.1]\n");
 	try(&pop, "pw", "", nobody, 2, CHKPW_WRONG, "vchkpw: "
-	    "vchkpw-pop3: vpopmail user not found jo@x.example:192.0.2.1\n");
+	    "vchkpw-pop3: vpopmail user not found jo@x.example:192.0.2.1\n"
+	    "LOGIN FAILED, method=PLAIN, ip=[192.0.2.1]\n");
 	try(&pop, "pw", "", closed, 1, CHKPW_DENIED, "vchkpw: "
 	    "vchkpw-pop3: pop access denied jo@x.example:192.0.2.1\n");
 	try(&pop, "pw", "", away, 1, CHKPW_TEMP, "vchkpw: vchkpw-pop3: "
@@ -258,6 +260,9 @@ test_digests(void **state)
 	static const struct script both[] = {{"AUTH 87\nvchkpw-pop3\napop\n"
 	    DIGEST64, "FAIL\n"}, {"AUTH 64\nvchkpw-pop3\nlogin\njo@x.example\n"
 	    DIGEST "\n", GOOD}};
+	static const struct script guess[] = {{"AUTH 91\nvchkpw-smtp\n"
+	    "cram-md5\n" DIGEST64, "FAIL\n"},
+	    {"PRE . vchkpw-smtp jo@x.example\n", "FAIL\n"}};
 	static const struct script cram[] = {{"AUTH 91\nvchkpw-smtp\n"
 	    "cram-md5\n" DIGEST64, GOOD}};
 
@@ -268,6 +273,8 @@ test_digests(void **state)
 	    "vchkpw-pop3: (PLAIN) login success jo@x.example:\n");
 	try(&smtp, DIGEST, "<1@h>", cram, 1, CHKPW_OK, "vchkpw: "
 	    "vchkpw-smtp: (CRAM-MD5) login success jo@x.example:\n");
+	try(&smtp, DIGEST, "<1@h>", guess, 2, CHKPW_WRONG, "vchkpw: "
+	    "vchkpw-smtp: vpopmail user not found jo@x.example:\n");
 }
 
 static void
