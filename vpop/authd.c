@@ -750,6 +750,7 @@ reload(struct authd *a)
 			worker_drop(k);
 		k->stale = true;        /* reset when it starts */
 	}
+	log_info("settings read again");
 }
 
 static void

@@ -173,6 +173,7 @@ authd_work_resolve(struct authd_work *w, const struct auth_request *q,
 	struct vdomain d = {0};
 	struct vdomain_ref ref;
 	struct str *out = &r->answer;
+	enum vpop_error e;
 	enum auth_status st = authd_locate(w, q, &user, &d, r);
 
 	r->keep = r->whole = true;
@@ -186,11 +187,13 @@ authd_work_resolve(struct authd_work *w, const struct auth_request *q,
 		    VSETTING_OVERQUOTA));
 		ref = vdomain_ref_peek(&d);
 		st = cat_file(&d, str_c(&user), out);
-		if (st == AUTH_OK && !vsetting_is(&w->set, VSETTING_STORE, "cdb"))
+		e = vpop_user_name(&user, false);
+		if (st == AUTH_OK && (e == VPOP_OK || e == VPOP_USER_LONG) &&
+		    !vsetting_is(&w->set, VSETTING_STORE, "cdb"))
 			st = cat_aliases(w, &ref, str_c(&user), out);
+		if (st == AUTH_OK && (e == VPOP_OK || e == VPOP_USER_LONG))
+			st = cat_mailbox(w, &d, str_c(&user), out);
 	}
-	if (st == AUTH_OK)
-		st = cat_mailbox(w, &d, str_c(&user), out);
 	if (st == AUTH_OK)
 		str_cats(out, ".\n");
 	else

@@ -117,19 +117,34 @@ implied_domain(struct authd_work *w, const char *local_ip, struct str *out)
 	return AUTH_OK;
 }
 
+/* Mail goes to any name before the last @; .qmail files and -default aliases
+ * have such as no account can have. */
+static enum vpop_error
+split_resolve(const char *addr, struct str *user, struct str *domain)
+{
+	size_t n = strlen(addr), at = bytes_rchr(addr, n, '@');
+
+	if (addr[at] != '@')
+		return vpop_split(addr, user, domain);
+	str_copyb(user, addr, at);
+	str_copys(domain, addr + at + 1);
+	str_lower(user);
+	return at == 0 ? VPOP_ILLEGAL_USERNAME : VPOP_OK;
+}
+
 enum auth_status
 authd_locate(struct authd_work *w, const struct auth_request *q,
     struct str *user_out, struct vdomain *d_out, struct authd_result *r)
 {
 	struct str domain = {0};
 	enum auth_status st = AUTH_FAIL;
-	enum vpop_error e = vpop_split(str_c(&q->user), user_out, &domain);
+	bool resolve = q->op == AUTH_OP_RESOLVE;
 
-	/* -default aliases and .qmail files take names of any length. */
-	if (e != VPOP_OK && (e != VPOP_USER_LONG || q->op != AUTH_OP_RESOLVE))
+	if ((resolve ? split_resolve : vpop_split)(str_c(&q->user), user_out,
+	    &domain) != VPOP_OK)
 		goto out;
-	if (domain.len == 0 && (st = implied_domain(w, q->op ==
-	    AUTH_OP_RESOLVE ? "" : str_c(&q->local_ip), &domain)) != AUTH_OK)
+	if (domain.len == 0 && (st = implied_domain(w, resolve ? "" :
+	    str_c(&q->local_ip), &domain)) != AUTH_OK)
 		goto out;
 	st = AUTH_FAIL;
 	if (vpop_domain_name(&domain) != VPOP_OK)

@@ -62,7 +62,7 @@ void authd_work_resolve(struct authd_work *, const struct auth_request *,
     struct authd_result *out);
 
 /* Shared by the two files.  The user asked about and his domain (FAIL: none of
- * ours, or no name; RESOLVE: he may be longer than any account), an account,
+ * ours, or no name; RESOLVE: he may be called as no account is), an account,
  * the flags that count.  AUTH_TEMP has been logged. */
 __attribute__((warn_unused_result))
 enum auth_status authd_locate(struct authd_work *, const struct auth_request *,

@@ -550,6 +550,9 @@ make_message(const char *user, int bytes)
 static void
 test_resolve(void **state)
 {
+	static const char *const odd[] = {"\xc3\xb6,x@x.example",
+	    "\"a b\"@x.example", "jo@y@x.example", "jo%y.example@x.example",
+	    "\xff\xfe@x.example"};
 	struct authd_work w;
 	struct auth_request q = {0};
 	struct authd_result r = {0};
@@ -607,6 +610,22 @@ test_resolve(void **state)
 		authd_work_answer(&w, &q, 65534, &r);
 		assert_int_equal(r.status, AUTH_FAIL);
 	}
+	/* A file may have a name that no account has. */
+	put_file("domain/.qmail-\xc3\xb6,x", "&jo@other.example\n");
+	for (size_t i = 0; i < N_OF(odd); i++) {
+		request(&q, AUTH_OP_RESOLVE, "", odd[i], "");
+		authd_work_answer(&w, &q, 65534, &r);
+		assert_int_equal(r.status, AUTH_OK);
+		assert_string_equal(value(&r, "DOMAIN"), "x.example");
+		assert_string_equal(value(&r, "USER"), "unset");
+		assert_string_equal(value(&r, "FILE"), i == 0 ?
+		    ".qmail-\xc3\xb6,x" : "unset");
+		assert_string_equal(value(&r, "ACTION"), i == 0 ? "unset" :
+		    "bounce-no-mailbox");
+	}
+	request(&q, AUTH_OP_RESOLVE, "", "@x.example", "");
+	authd_work_answer(&w, &q, 65534, &r);
+	assert_int_equal(r.status, AUTH_FAIL);
 	/* No message fits: on the word of a count, not of a sum. */
 	make_maildir("jo", "5000S\n5000 3\n5 1\n");
 	request(&q, AUTH_OP_RESOLVE, "", "jo@x.example", "");
