@@ -33,7 +33,7 @@ def build():
     os.makedirs(BUILD, exist_ok=True)
     cc = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-I",
           REPO]
-    for name in ("drive", "smtpdrive"):
+    for name in ("drive", "smtpdrive", "authdrive"):
         subprocess.run([*cc, "-o", f"{BUILD}/{name}", f"{HERE}/{name}.c",
                         HERE + "/load.c"], check=True)
     subprocess.run([*cc, "-o", f"{BUILD}/tlsdrive", f"{HERE}/tlsdrive.c",
@@ -185,6 +185,7 @@ while left > 0:
 
 class Postfix:
     name = "postfix"
+    packages = "postfix"
     sendmail = "/usr/sbin/sendmail.postfix"
 
     def __init__(self, host):
@@ -199,9 +200,9 @@ class Postfix:
         h.run(["debconf-set-selections"], input="postfix postfix/main_mailer_"
               "type select Local only\npostfix postfix/mailname string "
               "mx.valija.test\n")
-        h.run("dpkg-query -W postfix >/dev/null 2>&1 || "
+        h.run(f"dpkg-query -W {self.packages} >/dev/null 2>&1 || "
               "{ apt-get -q update && apt-get -q -y --no-install-recommends "
-              "install postfix; }", net=False, timeout=900,
+              f"install {self.packages}; }}", net=False, timeout=900,
               env={"DEBIAN_FRONTEND": "noninteractive"})
         h.run(["postconf", "-e", "home_mailbox=Maildir/",
                "mailbox_size_limit=0", "maillog_file=/var/log/postfix.log",

@@ -1,7 +1,8 @@
 """Measure this mail system beside Debian's Postfix on the same file system.
 
 The first tables inject through sendmail (bench.py), the others by SMTP
-(smtp.py).  TESTS/bench/README.md says what each column means.
+(smtp.py), the last are about virtual users (vpop.py).  TESTS/bench/README.md
+says what each column means.
 """
 
 import argparse
@@ -13,9 +14,10 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bench  # noqa: E402
 import smtp  # noqa: E402
+import vpop  # noqa: E402
 from host import HostError  # noqa: E402
 
-TABLES = bench.TABLES + smtp.TABLES
+TABLES = bench.TABLES + smtp.TABLES + vpop.TABLES
 
 
 def run(kind, tables, args, results):
@@ -70,7 +72,8 @@ def main():
     results = {}
     try:
         for kind, tables in ((bench.Bench, bench.TABLES),
-                             (smtp.SmtpBench, smtp.TABLES)):
+                             (smtp.SmtpBench, smtp.TABLES),
+                             (vpop.VpopBench, vpop.TABLES)):
             run(kind, [t for t in tables if t in a.only.split(",")], a,
                 results)
     finally:
@@ -79,6 +82,7 @@ def main():
                 json.dump(results, f, indent=1)
         bench.show(results)
         smtp.show(results)
+        vpop.show(results)
     return 0 if all(r["complete"] for rows in results.values()
                     for r in rows if "complete" in r) else 1
 

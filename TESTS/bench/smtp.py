@@ -66,12 +66,13 @@ class SmtpPostfix(Postfix):
 
 class SmtpBench(Bench):
     SYSTEMS = (SmtpValija, SmtpPostfix)
+    boxes = f"/run/bench/smtp{MAILBOXES}"
 
     def prepare(self):
         super().prepare()
         h = self.h
         users = [f"box{i:03}" for i in range(MAILBOXES)]
-        h.write(f"/run/bench/smtp{MAILBOXES}", "".join(
+        h.write(self.boxes, "".join(
             f"{u}@mx.valija.test /home/{u}/Maildir/new\n" for u in users))
         h.write("/run/bench/sink", "someone@sink.test -\n")
         with open(f"{BUILD}/tlsdrive", "rb") as src, \
@@ -88,7 +89,7 @@ class SmtpBench(Bench):
                 str(self.args.limit), "-f", "sender@mx.valija.test"]
         argv += ["-r"] if reuse else []
         argv += ["-s", str(SINK_PORT), "-m", "/run/bench/sink"] if sink else \
-            ["-m", f"/run/bench/smtp{MAILBOXES}"]
+            ["-m", self.boxes]
         p = self.h.popen([*argv, "25"], cgroup=self.inj.path, cwd="/",
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         peak, sampled = 0, 0
