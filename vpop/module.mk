@@ -81,4 +81,10 @@ vcommand_UNIT_LDLIBS := -lcdb -lcrypt
 ASSIGN_SRC := vpop/assign.c vpop/domain.c control/newmrh.c
 UNIT += assign
 assign_UNIT_SRC := $(ASSIGN_SRC) vpop/vpop.c vpop/vfile.c
+# With VCOMMAND_SRC and the store.  -lcdb -lcrypt
+MANAGE_SRC := vpop/manage.c vpop/manage_bulk.c vpop/manage_domain.c \
+	vpop/manage_user.c vpop/vtree.c vpop/assign.c control/newmrh.c
+UNIT += manage
+manage_UNIT_SRC := $(MANAGE_SRC) $(VCOMMAND_SRC) $(VSTORE_TEST_SRC)
+manage_UNIT_LDLIBS := -lcdb -lcrypt
 assign_UNIT_LDLIBS := -lcdb

@@ -69,6 +69,8 @@ vfile_replace(const char *dir, const char *name, const void *bytes, size_t n,
 	str_catf(&tmp, "%s/.new.%s", dir, name + (name[0] == '.'));
 	if (lstat(str_c(&path), &st) == 0 && S_ISREG(st.st_mode))
 		mode = st.st_mode & 0777;
+	else if (stat(dir, &st) == 0 && (st.st_mode & S_ISGID))
+		mode |= (mode & 0400) >> 3;
 	r = fs_replace(str_c(&path), str_c(&tmp), bytes, n, mode);
 	e = errno;
 	str_free(&path);

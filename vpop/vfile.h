@@ -25,7 +25,8 @@ int vfile_as_owner(struct vfile_as *, const char *dir);
 void vfile_as_end(struct vfile_as *);           /* errno stays as it was */
 
 /* Replaces dir/name by the bytes, durably.  It keeps the mode of what was
- * there, else it has mode.  The caller holds a lock: the temporary file of a
+ * there, else it has mode, and its group may read it when dir has the bit that
+ * gives it dir's group: so vpopmail reads what is another's.  The caller holds a lock: the temporary file of a
  * name is always the same. */
 __attribute__((warn_unused_result))
 int vfile_replace(const char *dir, const char *name, const void *bytes,
