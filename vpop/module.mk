@@ -88,3 +88,11 @@ UNIT += manage
 manage_UNIT_SRC := $(MANAGE_SRC) $(VCOMMAND_SRC) $(VSTORE_TEST_SRC)
 manage_UNIT_LDLIBS := -lcdb -lcrypt
 assign_UNIT_LDLIBS := -lcdb
+# Tools for many at once.
+VTOOL_SRC := $(VCOMMAND_SRC) $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
+VTOOL_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
+PROGS += vkill vpopbull
+MAN += vpop/vkill.8 vpop/vpopbull.8
+vkill_SRC := vpop/vkill.c
+vpopbull_SRC := vpop/vpopbull.c vpop/bulletin.c $(VTOOL_SRC)
+vpopbull_LDLIBS := $(VTOOL_LDLIBS)
