@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/sig.h"
 #include "lib/user.h"
+#include "mail/quota.h"
 #include "vpop/password.h"
 
 #include <errno.h>
@@ -142,6 +143,26 @@ vcommand_address(struct vcommand *c, const char *addr, struct str *user_out,
 	}
 	vcommand_domain(str_c(&domain), out);
 	str_free(&domain);
+}
+
+void
+vcommand_quota(struct vcommand *c, const char *arg, struct str *out)
+{
+	size_t n = strlen(arg), width = vstore_width(c->store, VSTORE_W_QUOTA);
+	struct quota q;
+
+	/* what is stored may begin with NO and go on as it likes; who types
+	 * "none" or "nothing" is asked what he means */
+	if (quota_parse(arg, n, &q) < 0 || (ascii_lower(arg[0]) == 'n' &&
+	    !bytes_caseeq(arg, n, "NOQUOTA", 7)))
+		vcommand_fail(VPOP_BAD_CHAR, "%s: a quota is NOQUOTA, or "
+		    "bytes (5000, 10K, 10M) or messages (100C) or both "
+		    "(10M,100C)", arg);
+	str_clear(out);
+	quota_cat(out, &q);
+	if (out->len > width || out->len > VPOP_QUOTA_MAX)
+		vcommand_fail(VPOP_QUOTA_LONG, "%s: the store keeps %zu "
+		    "bytes", str_c(out), width);
 }
 
 /* Where the reason is one of the settings or of the store. */

@@ -62,6 +62,10 @@ void vcommand_domain(const char *name, struct vdomain *out);
 void vcommand_address(struct vcommand *, const char *addr,
     struct str *user_out, struct vdomain *out);
 
+/* A quota as it was typed, in its normal form ("5000S,100C", "NOQUOTA"), or the
+ * program ends with BAD_CHAR or QUOTA_LONG.  *out is replaced. */
+void vcommand_quota(struct vcommand *, const char *arg, struct str *out);
+
 /* Prints the prompt and reads a line of at most VPOP_PASSWORD_MAX bytes without
  * a NUL; not echo: unseen.  *out is replaced; ends the program (255) at end of
  * file. */

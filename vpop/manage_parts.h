@@ -51,4 +51,8 @@ VMANAGE_CHECK enum vpop_error vmanage_user_prepare(struct vcommand *,
 VMANAGE_CHECK enum vpop_error vmanage_user_quota(struct vcommand *,
     const struct vdomain *, struct str *out, struct str *why);
 
+/* Makes maildirsize anew for the account's quota: what goes wrong is a
+ * warning. */
+void vmanage_set_quota(const struct vdomain *, const struct vuser *);
+
 #endif

@@ -434,8 +434,8 @@ vmanage_user_del(struct vcommand *c, const struct vdomain *d,
 
 /* -- changing -- */
 
-static void
-set_quota(const struct vdomain *d, const struct vuser *u)
+void
+vmanage_set_quota(const struct vdomain *d, const struct vuser *u)
 {
 	struct str maildir = {0};
 	struct maildirsize size;
@@ -474,7 +474,7 @@ vmanage_user_set(struct vcommand *c, const struct vdomain *d,
 		    why);
 	if (e == VPOP_OK) {
 		if (!str_eqs(&old.quota, str_c(&u->quota)))
-			set_quota(d, u);
+			vmanage_set_quota(d, u);
 		told(c, d, str_c(&u->name), "mod_user");
 	}
 	vuser_free(&old);

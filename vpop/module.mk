@@ -88,6 +88,29 @@ UNIT += manage
 manage_UNIT_SRC := $(MANAGE_SRC) $(VCOMMAND_SRC) $(VSTORE_TEST_SRC)
 manage_UNIT_LDLIBS := -lcdb -lcrypt
 assign_UNIT_LDLIBS := -lcdb
+# Commands that show accounts and domains, and change what is recorded.
+VCMD_SRC := $(VCOMMAND_SRC) $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
+VCMD_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
+VLISTING := vuserinfo vdominfo vipmap vmkpasswd vmoddomlimits
+VCHANGING := valias vpasswd vmoduser vsetuserquota
+PROGS += $(VLISTING) $(VCHANGING) vchangepw
+MAN += $(addsuffix .8,$(addprefix vpop/,$(VLISTING) $(VCHANGING))) \
+	vpop/vchangepw.1
+vuserinfo_SRC := vpop/vuserinfo.c vpop/userinfo.c vpop/vflags.c $(VCMD_SRC)
+vdominfo_SRC := vpop/vdominfo.c $(VCMD_SRC)
+vipmap_SRC := vpop/vipmap.c $(VCMD_SRC)
+vmkpasswd_SRC := vpop/vmkpasswd.c $(VCMD_SRC)
+vmoddomlimits_SRC := vpop/vmoddomlimits.c vpop/domlimits.c vpop/vflags.c \
+	$(VCMD_SRC)
+valias_SRC := vpop/valias.c vpop/vanswer.c $(MANAGE_SRC) $(VCMD_SRC)
+vpasswd_SRC := vpop/vpasswd_main.c vpop/vflags.c $(MANAGE_SRC) $(VCMD_SRC)
+vmoduser_SRC := vpop/vmoduser.c vpop/moduser.c vpop/vflags.c $(MANAGE_SRC) \
+	$(VCMD_SRC)
+vsetuserquota_SRC := vpop/vsetuserquota.c vpop/moduser.c $(MANAGE_SRC) \
+	$(VCMD_SRC)
+$(foreach p,$(VLISTING) $(VCHANGING),$(eval $(p)_LDLIBS := $(VCMD_LDLIBS)))
+vchangepw_SRC := vpop/vchangepw.c vpop/vpop.c $(VASK_SRC)
+vchangepw_LDLIBS := -lcrypt
 # Tools for many at once.
 VTOOL_SRC := $(VCOMMAND_SRC) $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
 VTOOL_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
