@@ -13,7 +13,6 @@ svscan that stands for daemontools.
 import ctypes
 import json
 import os
-import re
 import sys
 from collections import namedtuple
 
@@ -77,7 +76,7 @@ def show(path):
     if stat.S_ISREG(st.st_mode):
         with open(path, "rb") as f:
             what = hashlib.sha256(f.read()).hexdigest() + \
-                " " + str(st.st_mtime_ns)
+                " " + str(int(st.st_mtime))
     elif stat.S_ISLNK(st.st_mode):
         what = os.readlink(path)
     print(os.fsencode(path).decode("latin-1"), oct(st.st_mode), st.st_uid,
@@ -375,49 +374,3 @@ class OldSite:
             assert (st.st_uid, st.st_gid, st.st_mode & 0o777) == \
                 (UID, GID, 0o600)
         return lines
-
-
-def page(path):
-    """The commands of a page: heading -> list of what its displays say."""
-    out, heading, block = {}, None, None
-    with open(path) as f:
-        for line in f.read().splitlines():
-            if m := re.match(r"\.S[sh] (.*)", line):
-                heading = m.group(1)
-            elif line.startswith(".Bd -literal"):
-                block = []
-            elif line == ".Ed":
-                out.setdefault(heading, []).append("\n".join(block) + "\n")
-                block = None
-            elif block is not None:
-                block.append(line.replace("\\e", "\\").replace("\\&", ""))
-            elif line.startswith(".Dl "):
-                out.setdefault(heading, []).append(
-                    line[4:].replace("\\e", "\\") + "\n")
-    return out
-
-
-PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__)))), "vpop", "valija-takeover.7")
-# What some hosts alone have to do: a word in the command, for which store.
-ONLY = {"echo cdb": "cdb", "echo mysql": "mysql", "vschema": "mysql"}
-# Commands that say by their exit status what they found.
-FINDS = ("vschema --check", "grep ")
-
-
-def follow(old, *headings):
-    """Do what the page says below these headings, and nothing else.  What it
-    printed, by heading: a list."""
-    steps, said = page(PAGE), {}
-    assert list(steps) == ["Settings", "Look first", "Save", "Stop",
-                           "Install", "Look again", "Back again", "Staying"]
-    for heading in headings:
-        for text in steps[heading]:
-            if any(word in text and old.store != store
-                   for word, store in ONLY.items()):
-                continue
-            finds = any(word in text for word in FINDS)
-            p = old.h.run(["/bin/sh", "-c" if finds else "-ec", text],
-                          cwd=SRC, check=not finds, timeout=600)
-            said.setdefault(heading, []).append(p.stdout)
-    return said

@@ -2,7 +2,6 @@
 valija-takeover(7) says, command by command; then everybody logs in, mail of
 every kind arrives, accounts are changed; and back again."""
 
-import json
 import os
 import re
 import sys
@@ -10,8 +9,9 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from oldsite import DOMAINS, GID, QMAIL, UID, VPOPMAIL, OldSite, \
-    crypt, follow  # noqa: E402
+from oldsite import DOMAINS, GID, QMAIL, UID, VPOPMAIL, \
+    crypt  # noqa: E402
+from takeover import PROGRAMS, TakenOver, differ  # noqa: E402
 
 ONE = DOMAINS + "/one.example"
 OLD_MAIL = "Return-Path: <x@old.example>\nSubject: old\n\nkept\n"
@@ -97,33 +97,21 @@ def write_one(old):
         t.program(f"/usr/local/bin/ezmlm/ezmlm-{name}", EZMLM)
 
 
-class TakenOver(OldSite):
-    """And what was seen on the way."""
-
-    def __init__(self, **kw):
+class Site(TakenOver):
+    def __init__(self):
         super().__init__(domains=ACTIONS,
-                         alias_domains={"zwei.example": "two.example"}, **kw)
+                         alias_domains={"zwei.example": "two.example"})
         try:
             write_one(self)
             self.write()
-            self.waiting = [self.queue("T", "jim-doe", "todo"),
-                            self.queue("T", "kim.lee", "local")]
-            kept = [DOMAINS, QMAIL + "/control", QMAIL + "/users",
-                    QMAIL + "/alias", QMAIL + "/rc", VPOPMAIL + "/etc"]
-            self.before = self.tree(*kept)
-            self.programs = self.tree(VPOPMAIL + "/bin", QMAIL + "/bin",
-                                      "/usr/local/bin", "/command")
-            self.said = follow(self, "Settings", "Look first", "Save", "Stop",
-                               "Install")
-            self.after = self.tree(*kept)
-            self.h.wait(lambda: self.h.running("qmail-send") and
-                        self.h.exists(QMAIL + "/run/auth"), "the new services")
-            self.said.update(follow(self, "Look again"))
+            self.waiting = [self.queue("jim-doe", "todo"),
+                            self.queue("kim.lee", "local")]
+            self.take_over()
         except BaseException:
             self.close()
             raise
 
-    def queue(self, kind, name, where):
+    def queue(self, name, where):
         """A message that the original has taken, or begun to deliver."""
         q = QMAIL + "/queue"
         self.h.write(f"{q}/pid/1", f"Subject: waited for {name}\n\nx\n", 0o644,
@@ -141,75 +129,12 @@ class TakenOver(OldSite):
                          f"Tone.example-{name}@one.example\0", 0o600, "qmails")
         return n
 
-    def mails(self, address, sub="new"):
-        d = f"{self.boxes[address].home}/Maildir/{sub}"
-        return [self.h.read(f"{d}/{n}") for n in self.h.listdir(d)]
-
-    def arrived(self, address, subject):
-        """Waits for a message with this subject in a mailbox."""
-        def look():
-            return [m for m in self.mails(address)
-                    if f"\nSubject: {subject}\n" in m]
-        return self.h.wait(look, f"{subject} for {address}")[0]
-
-    def vpop(self, *argv, check=True, **kw):
-        return self.h.run([f"{VPOPMAIL}/bin/{argv[0]}", *argv[1:]],
-                          check=check, **kw)
-
 
 @pytest.fixture(scope="module")
 def old():
-    site = TakenOver()
+    site = Site()
     yield site
     site.close()
-
-
-LOGIN = r"""
-import json, subprocess, sys
-out = []
-for service, ip, user, password in json.load(sys.stdin):
-    p = subprocess.run(["/bin/sh", "-c", "exec /home/vpopmail/bin/vchkpw "
-        "/bin/sh -c 'pwd; id -u; id -g; echo $USER' 3<&0 </dev/null"],
-        input=f"{user}\0{password}\0\0".encode(), capture_output=True,
-        env={"SERVICE": service, "TCPREMOTEIP": ip, "PATH": "/usr/bin:/bin"})
-    out.append([p.returncode, p.stdout.decode().splitlines()])
-print(json.dumps(out))
-"""
-
-
-def logins(old, tries):
-    """[service, address, user, password] -> [exit code, lines], as root."""
-    out = old.h.run(["python3", "-c", LOGIN], input=json.dumps(tries)).stdout
-    return json.loads(out)
-
-
-SMTP = r"""
-import json, smtplib, sys
-out = []
-s = smtplib.SMTP("127.0.0.1", 25, timeout=60)
-for sender, rcpt, text in json.load(sys.stdin):
-    s.ehlo_or_helo_if_needed()
-    s.mail(sender)
-    code, said = s.rcpt(rcpt)
-    if code == 250:
-        code, said = s.data(text)
-    s.rset()
-    out.append([code, said.decode()])
-s.quit()
-print(json.dumps(out))
-"""
-
-
-def smtp(old, mails):
-    """(sender, recipient, subject) -> [code, text]"""
-    mails = [(s, r, f"From: {s}\r\nTo: {r}\r\nSubject: {t}\r\n\r\nhello\r\n")
-             for s, r, t in mails]
-    out = old.h.run(["python3", "-c", SMTP], input=json.dumps(mails)).stdout
-    return json.loads(out)
-
-
-def differ(a, b):
-    return sorted(p for p in a.keys() | b.keys() if a.get(p) != b.get(p))
 
 
 def test_looking_first_finds_nothing_but_what_is_there(old):
@@ -242,7 +167,7 @@ def test_looking_again(old):
 def test_everybody_logs_in(old):
     people = list(old.boxes.items())
     tries = [["pop3", "192.0.2.1", a, b.password] for a, b in people]
-    for (address, b), (code, said) in zip(people, logins(old, tries)):
+    for (address, b), (code, said) in zip(people, old.logins(tries)):
         if b.flags & 2:
             assert code == 1, address
         else:
@@ -250,7 +175,7 @@ def test_everybody_logs_in(old):
                 address
             assert old.h.read(b.home + "/lastauth") == "192.0.2.1"
     # In other ways, and not otherwise.
-    code = [c for c, _ in logins(old, [
+    code = [c for c, _ in old.logins([
         ["smtp", "192.0.2.2", "dan@one.example", "pw-dan"],
         ["pop3", "192.0.2.2", "ana%two.example", "anders"],
         ["pop3", "192.0.2.2", "ANA@Zwei.Example", "anders"],
@@ -285,7 +210,7 @@ def test_mail_of_every_kind(old):
         ("kim.lee@five.example", "kim.lee@one.example"),
     ]
     mails = [(s, rcpt, f"k{i}") for i, (rcpt, _) in enumerate(ok)]
-    for (rcpt, box), (code, said) in zip(ok, smtp(old, mails)):
+    for (rcpt, box), (code, said) in zip(ok, old.smtp(mails)):
         assert code == 250, (rcpt, said)
     for i, (rcpt, box) in enumerate(ok):
         text = old.arrived(box, f"k{i}")
@@ -295,10 +220,10 @@ def test_mail_of_every_kind(old):
     # Programs: robot, vacation, list.
     for rcpt, subject in (("robot@one.example", "yes"),
                           ("hal@one.example", "away")):
-        assert smtp(old, [("postmaster@five.example", rcpt, "q")])[0][0] == 250
+        assert old.smtp([("postmaster@five.example", rcpt, "q")])[0][0] == 250
         old.arrived("postmaster@five.example", subject)
     for rcpt in ("list", "list-subscribe", "list-return-17-a=b.example"):
-        assert smtp(old, [(s, rcpt + "@one.example", rcpt)])[0][0] == 250
+        assert old.smtp([(s, rcpt + "@one.example", rcpt)])[0][0] == 250
     old.h.wait(lambda: old.h.exists(ONE + "/list/got") and sorted(
         re.findall(r"(?m)^\S+/ezmlm-(.*)$", old.h.read(ONE + "/list/got")))
         == ["manage subscribe", "return 17-a=b.example", "send "],
@@ -308,7 +233,7 @@ def test_mail_of_every_kind(old):
 
 def test_mail_for_nobody(old):
     s = "far@remote.example"
-    codes = [c for c, _ in smtp(old, [
+    codes = [c for c, _ in old.smtp([
         (s, "nobody@one.example", "n"), (s, "eve@one.example", "n"),
         (s, "nobody@two.example", "n"), (s, "nobody@zwei.example", "n"),
         (s, "gus@one.example", "n"), (s, "hole@one.example", "n"),
@@ -338,7 +263,7 @@ def test_old_mail_is_untouched(old):
     assert old.h.read(d + "/courierimapuiddb") == \
         FILES["ana/Maildir/courierimapuiddb"]
     # What was known of its size is gone on with.
-    smtp(old, [("far@remote.example", "ana@one.example", "size")])
+    old.smtp([("far@remote.example", "ana@one.example", "size")])
     old.arrived("ana@one.example", "size")
     old.h.wait(lambda: sum(int(l.split()[1]) for l in old.h.read(
         d + "/maildirsize").splitlines()[1:]) ==
@@ -386,7 +311,7 @@ def test_changes(old):
         return [l for l in now if l.split(":")[0] in names]
 
     def login(name, password):
-        return logins(old, [["pop3", "192.0.2.3", f"{name}@one.example",
+        return old.logins([["pop3", "192.0.2.3", f"{name}@one.example",
                              password]])[0][0]
 
     old.vpop("vadduser", "-c", "Zoe", "-q", "5000S", "zoe@one.example", "z1")
@@ -433,10 +358,10 @@ def test_domains_come_and_go(old):
     before = [old.h.read(f) for f in files]
     old.vpop("vadddomain", "six.example", "pw-six")
     old.vpop("vaddaliasdomain", "six.example", "sechs.example")
-    assert logins(old, [["pop3", "192.0.2.4", "postmaster@sechs.example",
+    assert old.logins([["pop3", "192.0.2.4", "postmaster@sechs.example",
                          "pw-six"]])[0][0] == 0
     old.vpasswd("six.example")
-    assert smtp(old, [("far@remote.example", "postmaster@sechs.example",
+    assert old.smtp([("far@remote.example", "postmaster@sechs.example",
                        "six")])[0][0] == 250
     d = DOMAINS + "/six.example/postmaster/Maildir/new"
     old.h.wait(lambda: old.h.listdir(d), "mail for a new domain")
@@ -449,16 +374,15 @@ def test_domains_come_and_go(old):
 
 
 def test_back_again():
-    site = TakenOver()
+    site = Site()
     try:
         site.vpop("vadduser", "new@one.example", "pw")
-        follow(site, "Back again")
+        site.follow("Back again")
         h = site.h
         h.wait(lambda: h.running("qmail-smtpd") and h.running("qmail-send"),
                "the old services")
         assert not h.running("qmail-queued") and not h.running("authdaemond")
-        now = site.tree(VPOPMAIL + "/bin", QMAIL + "/bin", "/usr/local/bin",
-                        "/command")
+        now = site.tree(*PROGRAMS)
         # Directories have other times; what the original lacked may be there.
         assert [p for p in site.programs
                 if now.get(p) != site.programs[p]] == []
