@@ -338,14 +338,17 @@ static void worker_ready(struct loop_watch *, uint32_t);
 static int
 worker_start(struct authd *a, struct worker *k)
 {
+	struct authd_world world = a->cfg->world;
 	int ours, theirs;
 	pid_t pid;
 
 	if (sock_pair(SOCK_SEQPACKET, &ours, &theirs) < 0)
 		return -1;
 	pid = proc_fork();
-	if (pid == 0)
-		authd_link_worker(&a->cfg->world, theirs);
+	if (pid == 0) {
+		world.set = &a->set;    /* of one time with ours */
+		authd_link_worker(&world, theirs);
+	}
 	(void)close(theirs);
 	*k = (struct worker){.a = a, .pid = pid, .since = clock_mono_ms(),
 	    .w = {.fd = ours, .want = LOOP_READ, .ready = worker_ready,
@@ -735,10 +738,17 @@ next_tick(const struct authd *a)
 static void
 reload(struct authd *a)
 {
+	struct vsettings set = {0};
 	struct str reason = {0};
 
-	if (vsettings_load(a->cfg->world.vpopmail_dir, &a->set, &reason) < 0)
-		log_warn("%s", str_c(&reason));
+	if (vsettings_load(a->cfg->world.vpopmail_dir, &set, &reason) < 0) {
+		log_warn("%s: settings stay as they were", str_c(&reason));
+		vsettings_free(&set);
+	} else {
+		vsettings_free(&a->set);
+		a->set = set;
+		log_info("settings read again");
+	}
 	str_free(&reason);
 	cache_clear(&a->cache);
 	cache_changed(&a->cache, "*", "");
@@ -750,7 +760,6 @@ reload(struct authd *a)
 			worker_drop(k);
 		k->stale = true;        /* reset when it starts */
 	}
-	log_info("settings read again");
 }
 
 static void

@@ -55,10 +55,13 @@ int
 authd_work_init(struct authd_work *w, const struct authd_world *world)
 {
 	struct str reason = {0};
-	int r;
+	int r = 0;
 
 	*w = (struct authd_work){.world = world};
-	r = vsettings_load(world->vpopmail_dir, &w->set, &reason);
+	if (world->set != NULL)
+		w->set = *world->set;
+	else
+		r = vsettings_load(world->vpopmail_dir, &w->set, &reason);
 	if (r < 0)
 		log_warn("%s", str_c(&reason));
 	else

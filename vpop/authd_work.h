@@ -24,6 +24,7 @@ struct authd_world {
 	enum vdomain_status (*each)(vdomain_fn *, void *arg, int *ended_out);
 	int64_t (*now)(void);           /* seconds since 1970 */
 	int system;                     /* authd_sys.h, or -1 */
+	const struct vsettings *set;    /* NULL: they are read; else taken */
 };
 
 struct authd_work {
@@ -46,7 +47,7 @@ struct authd_result {
 };
 void authd_result_free(struct authd_result *);          /* wiped */
 
-/* Reads the settings; -1 and there is a line in the log. */
+/* -1: the settings cannot be read; there is a line in the log. */
 __attribute__((warn_unused_result))
 int authd_work_init(struct authd_work *, const struct authd_world *);
 void authd_work_free(struct authd_work *);
