@@ -46,7 +46,11 @@ class VSite(Talking):
 
     def reload(self):
         """authdaemond reads its settings anew."""
+        def times():
+            return self.h.log("authdaemond").count("settings read again")
+        before = times()
         self.h.run(["svc", "-h", "/service/authdaemond"])
+        self.h.wait(lambda: times() > before, "the settings to be read")
 
     def setting(self, name, text):
         """A file of VPOPMAIL/etc; None: not there."""
