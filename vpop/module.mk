@@ -119,3 +119,8 @@ MAN += vpop/vkill.8 vpop/vpopbull.8
 vkill_SRC := vpop/vkill.c
 vpopbull_SRC := vpop/vpopbull.c vpop/bulletin.c $(VTOOL_SRC)
 vpopbull_LDLIBS := $(VTOOL_LDLIBS)
+PROGS += vconvert
+MAN += vpop/vconvert.8
+vconvert_SRC := vpop/vconvert.c vpop/convert.c vpop/convert_system.c \
+	vpop/store_mysql_tools.c $(VTOOL_SRC) $(MANAGE_SRC)
+vconvert_LDLIBS := $(VTOOL_LDLIBS)

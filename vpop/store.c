@@ -204,6 +204,18 @@ vstore_user_add(struct vstore *s, const struct vdomain_ref *d,
 }
 
 enum vstore_status
+vstore_user_load(struct vstore *s, const struct vdomain_ref *d,
+    const struct vuser *u)
+{
+	enum vstore_status st;
+
+	NEED(s, user_add);
+	if ((st = check_user(s, u)) != VSTORE_OK)
+		return st;
+	return s->ops->user_add(s, d, u);
+}
+
+enum vstore_status
 vstore_user_set(struct vstore *s, const struct vdomain_ref *d,
     const struct vuser *u)
 {

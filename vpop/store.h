@@ -84,6 +84,10 @@ VSTORE_CHECK enum vstore_status vstore_user_get(struct vstore *,
     const struct vdomain_ref *, const char *user, struct vuser *out);
 VSTORE_CHECK enum vstore_status vstore_user_add(struct vstore *,
     const struct vdomain_ref *, const struct vuser *);
+/* As add, for an account that is in another store: it keeps a name that
+ * would not be given to a new one. */
+VSTORE_CHECK enum vstore_status vstore_user_load(struct vstore *,
+    const struct vdomain_ref *, const struct vuser *);
 VSTORE_CHECK enum vstore_status vstore_user_set(struct vstore *,
     const struct vdomain_ref *, const struct vuser *);
 VSTORE_CHECK enum vstore_status vstore_user_del(struct vstore *,
