@@ -43,7 +43,7 @@ static enum vstore_status
 walk(struct vstore *s, struct vmysql *v, struct my_query *q, struct walk *w)
 {
 	int ended = 0;
-	enum vstore_status st = vmysql_done(s, my_walk(v->my, MY_ASSURE, q,
+	enum vstore_status st = vmysql_done(s, my_walk(v->my, MY_UPDATE, q,
 	    one_row, w, &ended));
 
 	my_query_free(q);
