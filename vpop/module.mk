@@ -124,3 +124,23 @@ MAN += vpop/vconvert.8
 vconvert_SRC := vpop/vconvert.c vpop/convert.c vpop/convert_system.c \
 	vpop/store_mysql_tools.c $(VTOOL_SRC) $(MANAGE_SRC)
 vconvert_LDLIBS := $(VTOOL_LDLIBS)
+# Commands that add and remove domains and accounts.
+VMANAGE_SRC := $(MANAGE_SRC) $(VCOMMAND_SRC) $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
+VMANAGE_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
+PROGS += vadddomain vdeldomain vaddaliasdomain vadduser vdeluser
+MAN += vpop/vadddomain.8 vpop/vdeldomain.8 vpop/vaddaliasdomain.8 \
+	vpop/vadduser.8 vpop/vdeluser.8
+vadddomain_SRC := vpop/vadddomain.c $(VMANAGE_SRC)
+vadddomain_LDLIBS := $(VMANAGE_LDLIBS)
+vdeldomain_SRC := vpop/vdeldomain.c $(VMANAGE_SRC)
+vdeldomain_LDLIBS := $(VMANAGE_LDLIBS)
+vaddaliasdomain_SRC := vpop/vaddaliasdomain.c $(VMANAGE_SRC)
+vaddaliasdomain_LDLIBS := $(VMANAGE_LDLIBS)
+vadduser_SRC := vpop/vadduser.c vpop/vload.c $(VMANAGE_SRC)
+vadduser_LDLIBS := $(VMANAGE_LDLIBS)
+vdeluser_SRC := vpop/vdeluser.c $(VMANAGE_SRC)
+vdeluser_LDLIBS := $(VMANAGE_LDLIBS)
+UNIT += vload
+vload_UNIT_SRC := vpop/vload.c vpop/password.c vpop/digest.c vpop/vpop.c \
+	vpop/progress.c vpop/settings.c
+vload_UNIT_LDLIBS := -lcrypt
