@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define N_SUBS 3
+
+static const char *const subs[N_SUBS] = {"tmp", "new", "cur"};
+
 bool
 vbox_is_below(const char *base, const char *path)
 {
@@ -25,9 +29,13 @@ vbox_is_below(const char *base, const char *path)
 
 	while (n > 1 && base[n - 1] == '/')
 		n--;
-	return n > 0 && strncmp(base, path, n) == 0 &&
-	    (path[n] == '\0' || path[n] == '/') &&
-	    strstr(path, "/../") == NULL;
+	if (n == 0 || strncmp(base, path, n) != 0 ||
+	    (path[n] != '\0' && path[n] != '/'))
+		return false;
+	for (const char *p = path; (p = strstr(p, "/..")) != NULL; p += 3)
+		if (p[3] == '\0' || p[3] == '/')
+			return false;
+	return true;
 }
 
 static int
@@ -41,7 +49,6 @@ make_dir(const char *path)
 int
 vbox_make(const char *base, const char *maildir)
 {
-	static const char *const subs[] = {"tmp", "new", "cur"};
 	size_t n = strlen(maildir), from = 1;
 	struct str path = {0};
 	int r = 0;
@@ -61,7 +68,7 @@ vbox_make(const char *base, const char *maildir)
 			str_copyb(&path, maildir, i);
 			r = make_dir(str_c(&path));
 		}
-	for (size_t i = 0; r == 0 && i < sizeof subs / sizeof *subs; i++) {
+	for (size_t i = 0; r == 0 && i < N_SUBS; i++) {
 		str_copyb(&path, maildir, n);
 		str_catc(&path, '/');
 		str_cats(&path, subs[i]);
@@ -128,7 +135,8 @@ static int
 check_quota(struct vbox *b, const struct vbox_config *c,
     const char *maildir, const struct quota *quota, struct str *words)
 {
-	bool over;
+	bool over = false;
+	int r;
 
 	if (maildirsize_root(maildir, &b->root) < 0)
 		return soft(words, "examine", maildir);
@@ -136,26 +144,30 @@ check_quota(struct vbox *b, const struct vbox_config *c,
 		b->quota = *quota;
 	else if (maildirsize_quota(str_c(&b->root), &b->quota) < 0)
 		return soft(words, "read maildirsize of", str_c(&b->root));
-	if (maildirsize_fits(str_c(&b->root), &b->quota,
-	    (int64_t)(c->size + c->nhead), 1, &b->used, &over) < 0)
+	/* Where nobody is refused nobody counts the mail for every message. */
+	if (!quota_is_limited(&b->quota))
+		r = 0;
+	else if (c->policy == VBOX_ACCEPT)
+		r = maildirsize_get(str_c(&b->root), &b->quota, &b->used);
+	else
+		r = maildirsize_fits(str_c(&b->root), &b->quota,
+		    (int64_t)(c->size + c->nhead), 1, &b->used, &over);
+	if (r < 0)
 		return soft(words, "count the mail in", str_c(&b->root));
-	if (over && c->policy != VBOX_ACCEPT)
-		return over_quota(c, words);
-	return VERDICT_OK;
+	return over ? over_quota(c, words) : VERDICT_OK;
 }
 
 static bool
 is_missing(const char *maildir)
 {
 	struct str path = {0};
-	struct stat st;
-	bool missing;
+	bool missing = false;
 
-	str_catf(&path, "%s/new", maildir);
-	missing = stat(str_c(&path), &st) < 0 && errno == ENOENT;
-	if (!missing) {
+	for (size_t i = 0; i < N_SUBS && !missing; i++) {
+		struct stat st;
+
 		str_clear(&path);
-		str_catf(&path, "%s/tmp", maildir);
+		str_catf(&path, "%s/%s", maildir, subs[i]);
 		missing = stat(str_c(&path), &st) < 0 && errno == ENOENT;
 	}
 	str_free(&path);

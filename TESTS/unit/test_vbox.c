@@ -109,7 +109,7 @@ expect(const struct quota *q, int code, const char *said)
 static void
 test_make(void **state)
 {
-	const struct quota none = {0, 0};
+	const struct quota none = {0, 0}, limited = {1000, 0};
 	struct str words = {0};
 	char path[256], text[512];
 	struct stat st;
@@ -138,6 +138,10 @@ test_make(void **state)
 	assert_int_equal(system(path), 0);
 	expect(&none, VERDICT_OK, "");
 	assert_int_equal(find("0/jo/Maildir/new/*", NULL, 0), 2);
+	(void)snprintf(path, sizeof path, "rm -r %s/cur", box);
+	assert_int_equal(system(path), 0);
+	expect(&limited, VERDICT_OK, "");
+	assert_int_equal(find("0/jo/Maildir/new/*", NULL, 0), 3);
 }
 
 static void
@@ -174,6 +178,8 @@ test_below(void **state)
 	assert_false(vbox_is_below("/a/b", "/a/bc"));
 	assert_false(vbox_is_below("/a/b", "/a"));
 	assert_false(vbox_is_below("/a/b", "/a/b/../c"));
+	assert_false(vbox_is_below("/a/b", "/a/b/.."));
+	assert_true(vbox_is_below("/a/b", "/a/b/..c"));
 	assert_false(vbox_is_below("", "/a"));
 }
 
@@ -201,6 +207,11 @@ test_quota(void **state)
 	(void)snprintf(path, sizeof path, "%s/maildirsize", box);
 	slurp(path, text, sizeof text);
 	assert_non_null(strstr(text, "130S\n"));
+	/* Over quota or not, the sum is gone on with. */
+	put(path, "130S\n500 5\n1 0\n");
+	expect(&q, VERDICT_OK, "");
+	slurp(path, text, sizeof text);
+	assert_string_equal(text, "130S\n500 5\n1 0\n56 1\n");
 	cfg.policy = VBOX_BOUNCE;
 	expect(&one, VERDICT_HARD, "over quota");
 	/* The texts: the domain's before everybody's. */
