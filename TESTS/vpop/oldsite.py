@@ -122,19 +122,23 @@ class Tree:
     def program(self, path, text, mode=0o755, owner=(0, 2107)):
         self.add("f", path, mode, owner, text)
 
-    def maildir(self, home):
+    def maildir(self, home, owner=(UID, GID)):
         for sub in ("", "/Maildir", "/Maildir/cur", "/Maildir/new",
                     "/Maildir/tmp"):
-            self.dir(home + sub)
+            self.dir(home + sub, owner=owner)
 
 
 class OldSite:
-    def __init__(self, store="cdb", domains=None, alias_domains=None):
+    """owners: domains of other users than vpopmail, (user, uid, directory)."""
+
+    def __init__(self, store="cdb", domains=None, alias_domains=None,
+                 owners=None):
         self.store = store
         self.h = Host()
         self.boxes = {}                 # address -> Box
         self.domains = domains or {}    # name -> action of .qmail-default
         self.alias_domains = alias_domains or {}        # alias -> real
+        self.owners = owners or {}
         self.t = Tree()
         try:
             unpack(self.h, "tinycdb")
@@ -159,17 +163,28 @@ class OldSite:
         run(["useradd", "-u", str(UID), "-g", "vchkpw", "-d", VPOPMAIL,
              "-M", "-s", "/bin/sh", "vpopmail"])
 
+        for user, uid, _ in self.owners.values():
+            run(["useradd", "-u", str(uid), "-U", "-m", user])
+
+    def dir_of(self, domain):
+        return self.owners[domain][2] if domain in self.owners else \
+            f"{DOMAINS}/{domain}"
+
+    def owner_of(self, domain):
+        return (self.owners[domain][1],) * 2 if domain in self.owners else \
+            (UID, GID)
+
     # Accounts of domains.
 
     def box(self, domain, name, password, hash=None, n=None, apop=False,
             flags=0, gecos="", quota="NOQUOTA", clear=None, prefix=""):
         """An account, and its directory unless home is "" (a row that somebody
         put into a table by hand)."""
-        home = f"{DOMAINS}/{domain}/{prefix}{name}"
+        home = f"{self.dir_of(domain)}/{prefix}{name}"
         box = Box(name, domain, home, hash or md5(password, n or 0), apop,
                   flags, gecos or name, quota, clear, password)
         self.boxes[f"{name}@{domain}"] = box
-        self.t.maildir(home)
+        self.t.maildir(home, self.owner_of(domain))
         return box
 
     def fill(self, domain, count, first):
@@ -191,10 +206,11 @@ class OldSite:
 
     def dir_control(self, domain, count, the_dir):
         index = LETTERS.index(the_dir) if the_dir else 0
-        self.t.file(f"{DOMAINS}/{domain}/.dir-control" if domain else
-                    f"{DOMAINS}/.dir-control",
+        self.t.file((self.dir_of(domain) if domain else DOMAINS) +
+                    "/.dir-control",
                     f"{count}\n0\n3\n0 0 0\n61 61 61\n0 2 4\n"
-                    f"{index} 0 0\n{the_dir}\n")
+                    f"{index} 0 0\n{the_dir}\n",
+                    owner=self.owner_of(domain))
 
     def vpasswd_line(self, b):
         line = (f"{b.name}:{b.hash}:{2 if b.apop else 1}:{b.flags}:{b.gecos}:"
@@ -236,23 +252,28 @@ class OldSite:
                "maxpopaccounts\t\t-1\n", 0o644)
         t.file(VPOPMAIL + "/etc/inc_deps", "-I/home/vpopmail/include\n", 0o644)
         if self.store == "cdb":
-            self.dir_control("", len(self.domains), "")
+            self.dir_control("", len(self.domains) - len(self.owners), "")
         for domain, action in self.domains.items():
-            t.dir(f"{DOMAINS}/{domain}")
-            t.file(f"{DOMAINS}/{domain}/.qmail-default",
-                   f"| {VPOPMAIL}/bin/vdelivermail '' {action}\n")
+            owner = self.owner_of(domain)
+            if domain in self.owners:
+                t.dir(os.path.dirname(self.dir_of(domain)), 0o755, owner)
+                t.dir(os.path.dirname(os.path.dirname(self.dir_of(domain))),
+                      0o711, owner)
+            t.dir(self.dir_of(domain), owner=owner)
+            t.file(self.dir_of(domain) + "/.qmail-default",
+                   f"| {VPOPMAIL}/bin/vdelivermail '' {action}\n",
+                   owner=owner)
         t.made += made
 
     def _vpasswd(self, domain):
-        d = f"{DOMAINS}/{domain}"
+        d, (uid, gid) = self.dir_of(domain), self.owner_of(domain)
         lines = [self.vpasswd_line(b) for b in self.of(domain)]
         records = [(l.split(":", 1)[0].encode(), l.split(":", 1)[1].encode())
                    for l in lines]
-        self.h.write(d + "/vpasswd", "".join(l + "\n" for l in lines), 0o600,
-                     "vpopmail")
+        self.h.write(d + "/vpasswd", "".join(l + "\n" for l in lines), 0o600)
         self.h.run(["cdb", "-c", "-t", d + "/cdb.tmp", d + "/vpasswd.cdb"],
                    input=cdb_input(records))
-        self.h.run(["chown", "vpopmail:vchkpw", d + "/vpasswd",
+        self.h.run(["chown", f"{uid}:{gid}", d + "/vpasswd",
                     d + "/vpasswd.cdb"])
         self.h.run(["chmod", "600", d + "/vpasswd.cdb"])
 
@@ -291,7 +312,8 @@ class OldSite:
             t.file(f"{QMAIL}/control/{name}", text + "\n", 0o644, (0, 2107))
         real = self.all_domains()
         t.file(QMAIL + "/users/assign", "".join(
-            f"+{d}-:{real[d]}:{UID}:{GID}:{DOMAINS}/{real[d]}:-::\n"
+            "+%s-:%s:%d:%d:%s:-::\n" % (d, real[d], *self.owner_of(real[d]),
+                                        self.dir_of(real[d]))
             for d in self.sorted_domains()) + ".\n", 0o644, (0, 2107))
         t.dir(QMAIL + "/queue", 0o750, q)
         for sub, owner, mode in (("pid", q, 0o700), ("intd", q, 0o700),
@@ -314,8 +336,8 @@ class OldSite:
         record of no name the last letters of the prefixes."""
         real = self.all_domains()
         records = [(f"!{d}-".encode(),
-                    "\0".join([real[d], str(UID), str(GID),
-                               f"{DOMAINS}/{real[d]}", "-", ""]).encode()
+                    "\0".join([real[d], *map(str, self.owner_of(real[d])),
+                               self.dir_of(real[d]), "-", ""]).encode()
                     + b"\0") for d in self.sorted_domains()]
         self.h.run(["cdb", "-c", "-t", QMAIL + "/users/cdb.tmp",
                     QMAIL + "/users/cdb"],
@@ -361,7 +383,7 @@ class OldSite:
 
     def vpasswd(self, domain):
         """Its lines; sorted, and the index as tinycdb would make it of them."""
-        d = f"{DOMAINS}/{domain}"
+        d = self.dir_of(domain)
         lines = self.h.read(d + "/vpasswd").splitlines()
         names = [l.split(":", 1)[0].encode() for l in lines]
         assert names == sorted(names), names
@@ -371,6 +393,10 @@ class OldSite:
         assert have == want.decode()
         for f in ("vpasswd", "vpasswd.cdb"):
             st = self.h.stat(f"{d}/{f}")
-            assert (st.st_uid, st.st_gid, st.st_mode & 0o777) == \
-                (UID, GID, 0o600)
+            if domain in self.owners:
+                assert (st.st_uid, st.st_gid, st.st_mode & 0o777) == \
+                    (self.owner_of(domain)[0], GID, 0o640)
+            else:
+                assert (st.st_uid, st.st_gid, st.st_mode & 0o777) == \
+                    (UID, GID, 0o600)
         return lines

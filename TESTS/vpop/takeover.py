@@ -33,7 +33,8 @@ def page(path):
 PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))), "vpop", "valija-takeover.7")
 # What some hosts alone have to do: a word in the command, for which store.
-ONLY = {"echo cdb": "cdb", "echo mysql": "mysql", "vschema": "mysql"}
+ONLY = {"echo cdb": "cdb", "echo mysql": "mysql", "vschema": "mysql",
+        "web.example": "cdb"}
 # Commands that say by their exit status what they found.
 FINDS = ("vschema --check", "grep ")
 LOGIN = r"""
@@ -99,8 +100,13 @@ class TakenOver(OldSite):
                 said.setdefault(heading, []).append(p.stdout)
         return said
 
+    def home(self, address):
+        name, domain = address.split("@")
+        return self.boxes[address].home if address in self.boxes else \
+            f"{self.dir_of(domain)}/{name}"
+
     def mails(self, address, sub="new"):
-        d = f"{self.boxes[address].home}/Maildir/{sub}"
+        d = f"{self.home(address)}/Maildir/{sub}"
         return [self.h.read(f"{d}/{n}") for n in self.h.listdir(d)]
 
     def arrived(self, address, subject):
