@@ -144,3 +144,17 @@ UNIT += vload
 vload_UNIT_SRC := vpop/vload.c vpop/password.c vpop/digest.c vpop/vpop.c \
 	vpop/progress.c vpop/settings.c
 vload_UNIT_LDLIBS := -lcrypt
+PROGS += clearopensmtp dotqmail2valias vdeloldusers vsavealiasdomains
+MAN += vpop/clearopensmtp.8 vpop/dotqmail2valias.8 vpop/vdeloldusers.8 \
+	vpop/vsavealiasdomains.8
+clearopensmtp_SRC := vpop/clearopensmtp.c vpop/opensmtp.c \
+	vpop/store_mysql_tools.c $(VTOOL_SRC)
+clearopensmtp_LDLIBS := $(VTOOL_LDLIBS)
+dotqmail2valias_SRC := vpop/dotqmail2valias.c vpop/store_mysql_tools.c \
+	$(VTOOL_SRC)
+dotqmail2valias_LDLIBS := $(VTOOL_LDLIBS)
+vdeloldusers_SRC := vpop/vdeloldusers.c $(VTOOL_SRC) $(MANAGE_SRC)
+vdeloldusers_LDLIBS := $(VTOOL_LDLIBS)
+vsavealiasdomains_SRC := vpop/vsavealiasdomains.c vpop/store_mysql_tools.c \
+	$(VTOOL_SRC)
+vsavealiasdomains_LDLIBS := $(VTOOL_LDLIBS)
