@@ -129,12 +129,28 @@ is_bounced(const struct auth_answer *a)
 	    (u & VPLAN_FLAG_BOUNCE) != 0;
 }
 
+/* The account's Maildir and what it may hold; false: it has no directory. */
+static bool
+set_mailbox(struct vplan *p, const struct auth_answer *a)
+{
+	const char *home = auth_value_peek(a, "HOME", 0);
+	const char *quota = auth_value_peek(a, "QUOTA", 0);
+
+	if (home == NULL || home[0] != '/')
+		return false;
+	set_dir(p, home);
+	/* A quota that means nothing sets no limit, as ever. */
+	p->have_quota = true;
+	if (quota != NULL && quota_parse(quota, strlen(quota),
+	    &p->quota) < 0)
+		p->quota = (struct quota){0};
+	return true;
+}
+
 static void
 plan_user(struct vplan *p, const struct auth_answer *a, const char *user,
     const char *local)
 {
-	const char *home = auth_value_peek(a, "HOME", 0);
-	const char *quota = auth_value_peek(a, "QUOTA", 0);
 	size_t n = strlen(user);
 
 	p->source = VPLAN_USER;
@@ -142,17 +158,11 @@ plan_user(struct vplan *p, const struct auth_answer *a, const char *user,
 		p->kind = VPLAN_REFUSED;
 		return;
 	}
-	if (home == NULL || home[0] != '/') {
+	if (!set_mailbox(p, a)) {
 		errno = 0;
 		trouble(p, "the mailbox has no directory");
 		return;
 	}
-	set_dir(p, home);
-	/* A quota that means nothing sets no limit, as ever. */
-	p->have_quota = true;
-	if (quota != NULL && quota_parse(quota, strlen(quota),
-	    &p->quota) < 0)
-		p->quota = (struct quota){0};
 	if (strlen(local) > n && memcmp(local, user, n) == 0 &&
 	    local[n] == '-' && try_dotqmail(p, "-", local + n + 1))
 		return;
@@ -201,30 +211,41 @@ plan_nobody(struct vplan *p, const char *action)
 	}
 }
 
+static void
+plan_alias(struct vplan *p, const struct auth_answer *a)
+{
+	const char *matched = auth_value_peek(a, "DEFAULT", 0), *line;
+	struct str text = {0}, dir = {0};
+
+	for (size_t i = 0; (line = auth_value_peek(a, "ALIAS",
+	    i)) != NULL; i++) {
+		str_cats(&text, line);
+		str_catc(&text, '\n');
+	}
+	str_copy(&dir, &p->dir);
+	if (auth_value_peek(a, "COPY", 0) != NULL && set_mailbox(p, a)) {
+		str_cat(&text, &p->maildir);
+		str_copy(&p->dir, &dir);
+	}
+	p->source = VPLAN_ALIAS;
+	p->have_matched = matched != NULL;
+	str_copys(&p->matched, matched == NULL ? "" : matched);
+	take_lines(p, str_c(&text), text.len);
+	str_free(&text);
+	str_free(&dir);
+}
+
 void
 vplan_make(struct vplan *p, const struct auth_answer *a, const char *local,
     const char *action)
 {
 	const char *user = auth_value_peek(a, "USER", 0);
 	const char *dir = auth_value_peek(a, "DIR", 0);
-	const char *matched = auth_value_peek(a, "DEFAULT", 0);
-	const char *line;
 
 	*p = (struct vplan){0};
 	str_copys(&p->dir, dir == NULL ? "" : dir);
 	if (auth_value_peek(a, "ALIAS", 0) != NULL) {
-		struct str text = {0};
-
-		for (size_t i = 0; (line = auth_value_peek(a, "ALIAS",
-		    i)) != NULL; i++) {
-			str_cats(&text, line);
-			str_catc(&text, '\n');
-		}
-		p->source = VPLAN_ALIAS;
-		p->have_matched = matched != NULL;
-		str_copys(&p->matched, matched == NULL ? "" : matched);
-		take_lines(p, str_c(&text), text.len);
-		str_free(&text);
+		plan_alias(p, a);
 	} else if (user != NULL) {
 		plan_user(p, a, user, local);
 	} else {

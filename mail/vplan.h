@@ -4,7 +4,8 @@
  * vdelivermail does what the plan says; the resolver (control/resolve.h) tells
  * it.  In this order:
  *
- *	alias lines		are the instructions
+ *	alias lines		are the instructions; with COPY the mailbox of
+ *				that name is one more
  *	a mailbox that takes no mail (flag 10)		VPLAN_REFUSED
  *	its .qmail, with a line that is not blank	are the instructions,
  *				comments alone: nothing is done with the mail

@@ -320,6 +320,17 @@ test_alias(void **state)
 	assert_string_equal(text, OURS BODY);
 	slurp("out.prog", text, sizeof text);
 	assert_string_equal(text, BODY "rest\n");
+	/* Asked to, it keeps a copy; whose quota counts as ever. */
+	lines = JO "ALIAS=&a@x\nCOPY=1\nQUOTA=100S\n";
+	assert_int_equal(system("rm -r d/jo"), 0);
+	run(VERDICT_OK, "qp ");
+	assert_int_equal(count("d/jo/Maildir/new/*"), 1);
+	slurp("out.env", text, sizeof text);
+	assert_string_equal(text, "Fs@x|Ta@x||");
+	run(VERDICT_SOFT, "user is over quota");
+	/* Nobody there: nothing to keep it in. */
+	lines = "ALIAS=&a@x\nCOPY=1\n";
+	run(VERDICT_OK, "qp ");
 }
 
 static void
