@@ -62,11 +62,11 @@ cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
 {
 	struct found f = {.out = out};
 	struct str name = {0};
-	size_t at = strlen(user), dash = bytes_chr(user, at, '-');
+	size_t end = strlen(user), dash = bytes_chr(user, end, '-'), at;
 	enum auth_status st = ask_alias(w, d, user, &f);
 
-	while (st == AUTH_OK && f.n == 0 && at > 0 &&
-	    (at = bytes_rchr(user, at, '-')) > 0 && user[at] == '-') {
+	for (; st == AUTH_OK && f.n == 0 &&
+	    (at = bytes_rchr(user, end, '-')) > 0 && at < end; end = at) {
 		str_copyb(&name, user, at);
 		str_cats(&name, "-default");
 		st = ask_alias(w, d, str_c(&name), &f);
