@@ -35,7 +35,7 @@ UNIT += vdeliver vbox
 vdeliver_UNIT_SRC := $(VDELIVER_SRC)
 PROGS += vdelivermail vresolve
 MAN += vpop/vdelivermail.8 vpop/vresolve.8 vpop/vpasswd.5 \
-	vpop/vpopmail-control.5 mail/maildirsize.5
+	vpop/vpopmail-control.5 vpop/valija-takeover.7 mail/maildirsize.5
 vdelivermail_SRC := vpop/vdelivermail.c $(VDELIVER_SRC)
 vdelivermail_LDFLAGS := -static-pie
 vresolve_SRC := vpop/vresolve.c vpop/vanswer.c
