@@ -7,9 +7,13 @@ import subprocess
 import pytest
 
 from host import Host, SRC
+from net import unpack
 
 HOME = "/var/qmail"
-PROCESSES = ["keyd", "qmail-queued", "qmail-send", "tcpserver"]
+VPOPMAIL = "/home/vpopmail"
+DOMAIN = "virtual.mx.valija.test"
+PROCESSES = ["keyd", "qmail-queued", "qmail-send", "tcpserver",
+             "authdaemond"]
 LINKS = ["/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/bin/mailq",
          "/usr/bin/newaliases"]
 
@@ -29,6 +33,14 @@ def quickstart(h, *args, check=True):
     return h.run(["./quickstart", *args], cwd=SRC, check=check, timeout=1200)
 
 
+def inbox(h, address=f"mailadmin@{DOMAIN}"):
+    """The messages of a virtual user."""
+    box = h.run([f"{VPOPMAIL}/bin/vuserinfo", "-d", address]).stdout.strip()
+    assert box.startswith(f"{VPOPMAIL}/domains/")
+    new = f"{box}/Maildir/new"
+    return [h.read(f"{new}/{name}") for name in h.listdir(new)]
+
+
 def state(h):
     """What a careless run would change."""
     out = h.run("{ find /etc /var/qmail /var/log /service /command "
@@ -43,9 +55,8 @@ def state(h):
 def test_from_nothing_to_a_message_and_again(bare):
     h = bare
     r = quickstart(h)
-    new = h.listdir("/home/mailadmin/Maildir/new")
-    assert len(new) == 1
-    text = h.read(f"/home/mailadmin/Maildir/new/{new[0]}")
+    text, = inbox(h)
+    assert f"\nDelivered-To: mailadmin@{DOMAIN}\n" in text
     # the message and the lines of its way are shown
     for line in text.splitlines():
         assert line in r.stdout
@@ -66,30 +77,111 @@ def test_from_nothing_to_a_message_and_again(bare):
     pids = [h.running(p) for p in PROCESSES]
     assert all(pids)
 
+    # who got a password can use it
+    word = re.search(r"Random password: (\S+)", r.stdout).group(1)
+    h.write("/run/in", f"mailadmin@{DOMAIN}\0{word}\0\0")
+    h.run("exec 3</run/in; exec vchkpw /bin/true",
+          env={"TCPLOCALPORT": "587"})
+    assert word not in h.read(f"{SRC}/build/quickstart.log")
+
     config = "cat /etc/passwd /etc/group /var/qmail/control/* " \
-        "/var/qmail/alias/.q*; ls -lR /service/ /var/qmail/bin /usr/local/bin"
+        "/var/qmail/users/assign /var/qmail/alias/.q*; " \
+        "ls -lR /service/ /var/qmail/bin /usr/local/bin; " \
+        f"cd {VPOPMAIL} && ls -la . bin etc domains && find domains -name " \
+        "'vpasswd*' -printf '%p %s %T@'"
     before = h.run(config).stdout
     r = quickstart(h)
     assert " 0 changed" in r.stdout
     assert h.run(config).stdout == before
     assert [h.running(p) for p in PROCESSES] == pids
-    assert len(h.listdir("/home/mailadmin/Maildir/new")) == 2
+    assert len(inbox(h)) == 2
 
 
-def test_user_and_host_are_taken(bare):
+def test_user_host_and_domain_are_taken(bare):
     h = bare
     quickstart(h, "--user", "ana", "--host", "mail.example.org")
     assert h.read(f"{HOME}/control/me") == "mail.example.org\n"
-    new = h.listdir("/home/ana/Maildir/new")
-    assert "\nTo: ana@mail.example.org\n" in \
-        h.read(f"/home/ana/Maildir/new/{new[0]}")
+    text, = inbox(h, "ana@virtual.mail.example.org")
+    assert "\nTo: ana@virtual.mail.example.org\n" in text
     h.run(["/usr/sbin/sendmail", "root"], input="Subject: x\n\ny\n")
-    h.wait(lambda: len(h.listdir("/home/ana/Maildir/new")) == 2,
+    h.wait(lambda: len(h.listdir("/home/ana/Maildir/new")) == 1,
            "root's mail to reach ana")
+    quickstart(h, "--user=ana", "--domain", "other.example")
+    assert len(inbox(h, "ana@other.example")) == 1
+    assert len(inbox(h, "ana@virtual.mail.example.org")) == 1
+
+
+def sql(h, text):
+    return h.run(["mariadb", "-N", "-B", "-u", "root"], input=text,
+                 env={"HOME": "/root"}).stdout
+
+
+def test_accounts_in_mariadb(bare):
+    """First without, then with it: what was made before is taken along."""
+    h = bare
+    quickstart(h)
+    assert len(inbox(h)) == 1
+    word = h.run([f"{VPOPMAIL}/bin/vuserinfo", "-p",
+                  f"mailadmin@{DOMAIN}"]).stdout
+    unpack(h, "mariadb-server")
+    r = quickstart(h, "--mysql")
+    assert "MariaDB" in r.stdout
+    assert len(inbox(h)) == 2
+    assert h.run([f"{VPOPMAIL}/bin/vuserinfo", "-p",
+                  f"mailadmin@{DOMAIN}"]).stdout == word
+    assert h.run(f"stat -c '%a %U:%G' {VPOPMAIL}/etc/vpopmail.mysql"
+                 ).stdout == "640 root:vchkpw\n"
+    conf = h.read(f"{VPOPMAIL}/etc/vpopmail.mysql")
+    assert re.fullmatch(r"localhost\|/\S+\|vpopmail\|\w{32}\|vpopmail\n",
+                        conf)
+    assert conf.split("|")[3] not in h.read(f"{SRC}/build/quickstart.log")
+    assert h.read(f"{VPOPMAIL}/etc/store") == "mysql\n"
+    users = "SELECT pw_name, pw_domain FROM vpopmail.vpopmail ORDER BY 1"
+    assert sql(h, users) == f"mailadmin\t{DOMAIN}\npostmaster\t{DOMAIN}\n"
+    pids = [h.running(p) for p in PROCESSES]
+    for args in (["--mysql"], []):
+        r = quickstart(h, *args)
+        assert " 0 changed" in r.stdout and "mysql store" in r.stdout
+    assert len(inbox(h)) == 4
+    assert h.read(f"{VPOPMAIL}/etc/vpopmail.mysql") == conf
+    assert sql(h, users).count("\n") == 2
+    assert [h.running(p) for p in PROCESSES] == pids
+
+
+def test_mariadb_from_the_beginning(bare):
+    h = bare
+    unpack(h, "mariadb-server")
+    quickstart(h, "--mysql")
+    assert len(inbox(h)) == 1
+    assert sql(h, "SELECT COUNT(*) FROM vpopmail.vpopmail") == "2\n"
+    # An interrupted run: the line is written, its user not yet made.
+    sql(h, "DROP USER vpopmail@localhost")
+    h.run(["svc", "-t", "/service/authdaemond"])
+    quickstart(h, "--mysql")
+    assert len(inbox(h)) == 2
+
+
+def test_a_database_of_somebody_else_is_left_alone(bare):
+    h = bare
+    unpack(h, "mariadb-server")
+    h.run("/etc/init.d/mariadb start </dev/null >/dev/null 2>&1")
+    sql(h, "CREATE USER vpopmail@localhost IDENTIFIED BY 'theirs'")
+    grants = "SHOW CREATE USER vpopmail@localhost; SHOW DATABASES"
+    before = sql(h, grants)
+    r = quickstart(h, "--mysql", check=False)
+    assert r.returncode == 111
+    assert "MariaDB has a user vpopmail already" in r.stderr
+    assert sql(h, grants) == before
+    assert not h.exists(f"{VPOPMAIL}/etc/vpopmail.mysql")
+    assert not h.exists(f"{VPOPMAIL}/etc/store")
 
 
 @pytest.mark.parametrize("args", [["--foo"], ["--user"], ["--user", "root"],
-                                  ["--user", "a b"], ["--user", "-x"], ["x"]])
+                                  ["--user", "a b"], ["--user", "-x"], ["x"],
+                                  ["--user", "a"], ["--domain"],
+                                  ["--domain", "x y.z"],
+                                  ["--domain", "nodot"],
+                                  ["--domain", ".a.b"]])
 def test_wrong_usage_is_100(unchanged, args):
     before = state(unchanged)
     assert quickstart(unchanged, *args, check=False).returncode == 100
@@ -98,7 +190,8 @@ def test_wrong_usage_is_100(unchanged, args):
 
 def test_help(unchanged):
     r = quickstart(unchanged, "--help")
-    for option in ("--user", "--host", "--replace-mta"):
+    for option in ("--user", "--host", "--domain", "--mysql",
+                   "--replace-mta"):
         assert option in r.stdout
 
 
@@ -107,16 +200,21 @@ def other_sendmail(h):
     return "/usr/sbin/sendmail"
 
 
-def other_port(h):
+def other_port(h, port=25):
     p = h.popen(["python3", "-c", "import socket, time\n"
-                 "s = socket.socket(); s.bind(('', 25)); s.listen()\n"
+                 f"s = socket.socket(); s.bind(('', {port})); s.listen()\n"
                  "print('up', flush=True); time.sleep(1000)"],
                 stdout=subprocess.PIPE)
     assert p.stdout.readline() == b"up\n"
-    return "port 25"
+    return f"port {port} is held by python3"
 
 
-@pytest.mark.parametrize("other", [other_sendmail, other_port])
+def other_submission(h):
+    return other_port(h, 587)
+
+
+@pytest.mark.parametrize("other", [other_sendmail, other_port,
+                                   other_submission])
 def test_another_mail_system_is_left_alone(bare, other):
     words = other(bare)
     before = state(bare)
