@@ -2,7 +2,6 @@
  * Runs as:  root or vpopmail.
  * Trusts:   settings, users/cdb, the store.
  * Exits:    0, 255 nothing found, 254 misuse, else 256 - number: vpop.h. */
-#include "lib/sig.h"
 #include "mail/show.h"
 #include "vpop/manage.h"
 #include "vpop/vanswer.h"
@@ -82,7 +81,14 @@ static void
 change(struct work *w, const char *what)
 {
 	struct str why = {0};
-	enum vpop_error e = w->task == INSERT ?
+	const char *name = str_c(&w->user);
+	enum vpop_error e;
+
+	/* one letter is enough for an alias; a path it may not look like */
+	if (strchr(name, '/') != NULL || (w->task == INSERT &&
+	    (name[0] == '.' || strstr(name, "..") != NULL)))
+		vcommand_fail(VPOP_ILLEGAL_USERNAME, "%s", what);
+	e = w->task == INSERT ?
 	    vmanage_alias_add(&w->c, &w->d, str_c(&w->user), w->line, &why) :
 	    vmanage_alias_del(&w->c, &w->d, str_c(&w->user), NULL, &why);
 
