@@ -166,6 +166,7 @@ def test_looking_again(old):
     for domain in (*ACTIONS, "zwei.example"):
         at = text.index(f"postmaster@{domain}\n")
         assert re.search(r"(?m)^answer +yes$", text[at:])
+    assert old.h.exists("/usr/local/share/man/man7/valija-takeover.7")
 
 
 def test_everybody_logs_in(old):
