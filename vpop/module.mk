@@ -111,6 +111,9 @@ vsetuserquota_SRC := vpop/vsetuserquota.c vpop/moduser.c $(MANAGE_SRC) \
 $(foreach p,$(VLISTING) $(VCHANGING),$(eval $(p)_LDLIBS := $(VCMD_LDLIBS)))
 vchangepw_SRC := vpop/vchangepw.c vpop/vpop.c $(VASK_SRC)
 vchangepw_LDLIBS := -lcrypt
+UNIT += vlisting
+vlisting_UNIT_SRC := vpop/vflags.c vpop/domlimits.c vpop/limits.c \
+	vpop/vpop.c vpop/command_say.c
 # Tools for many at once.
 VTOOL_SRC := $(VCOMMAND_SRC) $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
 VTOOL_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)

@@ -1,5 +1,5 @@
-"""What the tests of v* commands share: accounts put into the store as they are,
-by storetool, so that what is shown is known beforehand.
+"""What the tests of v* commands share: accounts put into the store as they
+are, by storetool, so that what is shown is known beforehand.
 
     lab = Lab(vsite)
     lab.fresh("jo", flags=NO_POP)       # jo@work.example

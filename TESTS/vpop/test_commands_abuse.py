@@ -1,6 +1,6 @@
-"""The commands that show and change accounts and domains, used badly: names that
-are none, by whom they may not be run, secrets looked for, a store that does not
-answer, and many accounts and domains."""
+"""The commands that show and change accounts and domains, used badly: names
+that are none, by whom they may not be run, secrets looked for, a store that
+does not answer, and many accounts and domains."""
 
 import json
 import re
@@ -182,8 +182,9 @@ print(p.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 def rss(lab, *argv):
     """KB that the program needs at its most."""
     lab.h.write("/run/rss.py", RSS)
-    code, kb = lab.h.run(["python3", "/run/rss.py", f"{VPOPMAIL}/bin/{argv[0]}",
-                          *argv[1:]]).stdout.split()
+    code, kb = lab.h.run(["python3", "/run/rss.py",
+                          f"{VPOPMAIL}/bin/{argv[0]}", *argv[1:]]
+                         ).stdout.split()
     assert code == "0"
     return int(kb)
 
