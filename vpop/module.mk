@@ -42,15 +42,21 @@ vresolve_SRC := vpop/vresolve.c vpop/vanswer.c
 vresolve_LDLIBS := -lcdb
 vbox_UNIT_SRC := vpop/vbox.c
 # The store in MariaDB.
-VSTORE_MYSQL_SRC := vpop/store_mysql.c vpop/store_mysql_conf.c \
-	vpop/store_mysql_conn.c vpop/store_mysql_more.c \
-	vpop/store_mysql_limits.c vpop/schema.c vpop/schema_plan.c
+SCHEMA_SRC := vpop/schema.c vpop/schema_plan.c vpop/store_mysql_conf.c \
+	vpop/store_mysql_conn.c vpop/store_mysql_query.c
+VSTORE_MYSQL_SRC := $(SCHEMA_SRC) vpop/store_mysql.c \
+	vpop/store_mysql_more.c vpop/store_mysql_limits.c
 VSTORE_MYSQL_LDLIBS := -lmariadb
-UNIT += store_mysql_conf
+UNIT += store_mysql_conf schema
 store_mysql_conf_UNIT_SRC := vpop/store_mysql_conf.c
+schema_UNIT_SRC := vpop/schema.c vpop/schema_plan.c vpop/store_mysql_query.c
 FUZZ += myconf
 myconf_FUZZ_SRC := vpop/store_mysql_conf.c
-# The store as a line protocol, for TESTS/scenario/test_store_mysql.py.
+PROGS += vschema
+MAN += vpop/vschema.8
+vschema_SRC := vpop/vschema.c $(SCHEMA_SRC)
+vschema_LDLIBS := $(VSTORE_MYSQL_LDLIBS)
+# The store as a line protocol, for TESTS/vpop/test_store_mysql.py.
 STORETOOL := $(B)/TESTS/vpop/storetool
 STORETOOL_SRC := TESTS/vpop/storetool.c $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
 $(STORETOOL): $(STORETOOL_SRC:%.c=$(O)/%.o) $(B)/libvalija.a
@@ -122,11 +128,6 @@ MAN += vpop/vkill.8 vpop/vpopbull.8
 vkill_SRC := vpop/vkill.c
 vpopbull_SRC := vpop/vpopbull.c vpop/bulletin.c $(VTOOL_SRC)
 vpopbull_LDLIBS := $(VTOOL_LDLIBS)
-PROGS += vconvert
-MAN += vpop/vconvert.8
-vconvert_SRC := vpop/vconvert.c vpop/convert.c vpop/convert_system.c \
-	vpop/store_mysql_tools.c $(VTOOL_SRC) $(MANAGE_SRC)
-vconvert_LDLIBS := $(VTOOL_LDLIBS)
 # Commands that add and remove domains and accounts.
 VMANAGE_SRC := $(MANAGE_SRC) $(VCOMMAND_SRC) $(VSTORE_SRC) $(VSTORE_MYSQL_SRC)
 VMANAGE_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
@@ -147,6 +148,11 @@ UNIT += vload
 vload_UNIT_SRC := vpop/vload.c vpop/password.c vpop/digest.c vpop/vpop.c \
 	vpop/progress.c vpop/settings.c
 vload_UNIT_LDLIBS := -lcrypt
+PROGS += vconvert
+MAN += vpop/vconvert.8
+vconvert_SRC := vpop/vconvert.c vpop/convert.c vpop/convert_system.c \
+	vpop/store_mysql_tools.c $(VTOOL_SRC) $(MANAGE_SRC)
+vconvert_LDLIBS := $(VTOOL_LDLIBS)
 PROGS += clearopensmtp dotqmail2valias vdeloldusers vsavealiasdomains
 MAN += vpop/clearopensmtp.8 vpop/dotqmail2valias.8 vpop/vdeloldusers.8 \
 	vpop/vsavealiasdomains.8

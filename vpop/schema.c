@@ -139,6 +139,7 @@ load_per_domain(struct my *m, struct schema *s)
 		return VSTORE_TEMP;
 	if (p.tables > 0)
 		s->layout = SCHEMA_PER_DOMAIN;
+	s->no_accounts = p.tables == 0;
 	s->table[SCHEMA_USERS] = p.tables > 0;
 	return VSTORE_OK;
 }

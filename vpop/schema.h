@@ -144,6 +144,8 @@ enum schema_layout {
 
 struct schema {
 	enum schema_layout layout;
+	bool no_accounts;               /* no table holds any: the layout is
+	                         * that of the tables beside them */
 	bool table[SCHEMA_TABLE_COUNT]; /* it is there */
 	bool there[SCHEMA_COLUMN_COUNT];
 	uint64_t width[SCHEMA_COLUMN_COUNT];    /* characters; of a number its
@@ -171,7 +173,6 @@ void schema_sql_create(enum schema_table, const char *quoted_name,
 struct schema_plan {
 	struct str sql, lines;
 	size_t n;
-	bool is_empty_database;         /* no accounts' table yet */
 };
 enum schema_wide_quota { SCHEMA_QUOTA_KEEP, SCHEMA_QUOTA_WIDEN };
 /* What widening and adding would do. */
@@ -180,8 +181,10 @@ VSTORE_CHECK enum vstore_status schema_plan_upgrade(struct my *,
 /* What making the tables would do that are named and missing. */
 void schema_plan_create(const struct schema *, const bool wanted[],
     bool per_domain, struct schema_plan *out);
+/* Does it, and says each line when it is done. */
+typedef void schema_done_fn(void *arg, const char *line);
 VSTORE_CHECK enum vstore_status schema_run(struct my *,
-    const struct schema_plan *);
+    const struct schema_plan *, schema_done_fn *, void *arg);
 void schema_plan_free(struct schema_plan *);
 
 #endif

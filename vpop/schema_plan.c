@@ -79,15 +79,16 @@ schema_plan_create(const struct schema *s, const bool wanted[],
 	struct str sql = {0}, line = {0};
 
 	*out = (struct schema_plan){0};
-	out->is_empty_database = s->layout == SCHEMA_NONE;
 	for (int i = 0; i < SCHEMA_TABLE_COUNT; i++) {
-		if (!wanted[i] || s->table[i] ||
-		    (i == SCHEMA_USERS && per_domain))
+		bool users = i == SCHEMA_USERS;
+
+		if (!wanted[i] || (users ? per_domain || !s->no_accounts :
+		    s->table[i]))
 			continue;
 		schema_sql_create((enum schema_table)i, NULL, per_domain,
 		    &sql);
 		str_clear(&line);
-		str_catf(&line, "%s: to be made", schema_tables[i].name);
+		str_catf(&line, "%s: new table", schema_tables[i].name);
 		plan_add(out, &sql, str_c(&line));
 	}
 	str_free(&sql);
@@ -194,7 +195,7 @@ end_table(struct upgrade *u)
 		cat_comma(u);
 		str_cats(&u->sql, "ADD COLUMN ");
 		cat_column(&u->sql, i);
-		str_catf(&u->line, "%s to be added", d->name);
+		str_catf(&u->line, "%s new", d->name);
 	}
 	if (u->table.len > 0 && ours && u->sql.len > 0) {
 		struct str sql = {0}, line = {0};
@@ -245,7 +246,6 @@ schema_plan_upgrade(struct my *m, enum schema_wide_quota quota,
 	if ((st = schema_load(m, &s)) != VSTORE_OK)
 		return st;
 	u.layout = s.layout;
-	out->is_empty_database = s.layout == SCHEMA_NONE;
 	schema_free(&s);
 	str_copys(&q.sql, "SELECT c.table_name, c.column_name, c.data_type, "
 	    "COALESCE(c.character_maximum_length, 0), c.column_type, "
@@ -272,16 +272,20 @@ schema_plan_upgrade(struct my *m, enum schema_wide_quota quota,
 }
 
 enum vstore_status
-schema_run(struct my *m, const struct schema_plan *p)
+schema_run(struct my *m, const struct schema_plan *p, schema_done_fn *done,
+    void *arg)
 {
 	struct my_query q = {0};
 	enum vstore_status st = VSTORE_OK;
-	const char *sql = str_c(&p->sql);
+	const char *sql = str_c(&p->sql), *line = str_c(&p->lines);
 
 	for (size_t i = 0; i < p->n && st == VSTORE_OK; i++) {
 		str_copys(&q.sql, sql);
-		sql += q.sql.len + 1;
 		st = my_run(m, MY_UPDATE, &q, NULL, NULL, NULL);
+		if (st == VSTORE_OK)
+			done(arg, line);
+		sql += strlen(sql) + 1;
+		line += strlen(line) + 1;
 	}
 	my_query_free(&q);
 	return st;

@@ -240,6 +240,12 @@ get_user(struct vstore *s, enum my_role role, const struct vdomain_ref *d,
 		cat_select(v, &q, str_c(&table));
 		cat_where(v, &q, user, d);
 		st = vmysql_run(s, role, &q, take_user, out, &done);
+		/* mail must not bounce because a copy is behind; when the
+		 * other server does not answer, the copy's word counts */
+		if (st == VSTORE_OK && done.rows == 0 && my_from_copy(v->my))
+			if (vmysql_run(s, MY_ASSURE, &q, take_user, out,
+			    &done) != VSTORE_OK)
+				done.rows = 0;
 	}
 	my_query_free(&q);
 	str_free(&table);
@@ -260,7 +266,7 @@ static bool
 is_ours(struct vstore *s, const struct vdomain_ref *d, const struct vuser *u)
 {
 	struct vuser have = {0};
-	bool same = get_user(s, MY_UPDATE, d, str_c(&u->name), &have) ==
+	bool same = get_user(s, MY_ASSURE, d, str_c(&u->name), &have) ==
 	    VSTORE_OK && str_eqs(&have.hash, str_c(&u->hash)) &&
 	    str_eqs(&have.dir, str_c(&u->dir)) &&
 	    str_eqs(&have.gecos, str_c(&u->gecos));
@@ -502,7 +508,7 @@ domain_add(struct vstore *s, const struct vdomain_ref *d)
 	}
 	str_catf(&q.sql, "SELECT COUNT(*) FROM %s", str_c(&table));
 	cat_where(v, &q, NULL, d);
-	st = vmysql_run(s, MY_UPDATE, &q, take_count, &users, NULL);
+	st = vmysql_run(s, MY_ASSURE, &q, take_count, &users, NULL);
 	if (st == VSTORE_OK && users > 0)
 		st = vstore_fail(s, VSTORE_EXISTS, "the database has accounts "
 		    "of this domain already%s",

@@ -25,7 +25,8 @@
 #define CELL 512                /* bytes of a value that need no second look */
 #define CELL_MAX 1048576
 #define WALK_ROWS 500
-#define MAYBE_WSREP 1047        /* a Galera node that is not ready */
+#define NOT_READY 1047          /* a Galera node that is not ready */
+#define IDLE_CLOSED 4031        /* MySQL 8 ended a session that stood idle */
 
 /* What a server may use to learn a password: challenges only. */
 #define PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password"
@@ -50,6 +51,7 @@ struct my {
 	unsigned err;
 	struct link *bulk;
 	bool bulk_broken;
+	bool from_copy;                 /* the last answer */
 };
 
 enum verdict { V_OK, V_LOST, V_READONLY, V_EXISTS, V_WIDE, V_FAILED };
@@ -61,81 +63,6 @@ now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void
-bind_bytes(struct my_query *q, const char *s, size_t n)
-{
-	if (q->n == MY_ARGS)
-		abort();                /* a statement of ours: never */
-	q->off[q->n] = q->bytes.len;
-	q->len[q->n++] = n;
-	str_catb(&q->bytes, s, n);
-}
-
-void
-my_bind(struct my_query *q, const char *s)
-{
-	bind_bytes(q, s, strlen(s));
-}
-
-void
-my_bind_str(struct my_query *q, const struct str *s)
-{
-	bind_bytes(q, str_c(s), s->len);
-}
-
-void
-my_bind_u(struct my_query *q, uint64_t v)
-{
-	struct str s = {0};
-
-	str_catu(&s, v);
-	my_bind_str(q, &s);
-	str_free(&s);
-}
-
-void
-my_bind_i(struct my_query *q, int64_t v)
-{
-	struct str s = {0};
-
-	if (v < 0)
-		str_catc(&s, '-');
-	str_catu(&s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
-	my_bind_str(q, &s);
-	str_free(&s);
-}
-
-void
-my_query_free(struct my_query *q)
-{
-	if (q->bytes.len > 0)
-		explicit_bzero(q->bytes.s, q->bytes.len);
-	str_free(&q->sql);
-	str_free(&q->bytes);
-	*q = (struct my_query){0};
-}
-
-uint64_t
-my_u(const struct my_row *r, size_t col)
-{
-	uint64_t v = 0;
-
-	(void)scan_u64(str_c(&r->col[col]), &v);
-	return v;
-}
-
-int64_t
-my_i(const struct my_row *r, size_t col)
-{
-	const char *s = str_c(&r->col[col]);
-	uint64_t v = 0;
-
-	(void)scan_u64(*s == '-' ? s + 1 : s, &v);
-	if (v > INT64_MAX)
-		v = INT64_MAX;
-	return *s == '-' ? -(int64_t)v : (int64_t)v;
 }
 
 struct my *
@@ -186,6 +113,12 @@ my_reason_peek(const struct my *m)
 	return str_c(&m->reason);
 }
 
+bool
+my_from_copy(const struct my *m)
+{
+	return m->from_copy;
+}
+
 unsigned
 my_errno(const struct my *m)
 {
@@ -215,7 +148,8 @@ explain(struct my *m, const struct link *l, unsigned err, const char *text)
 		    "a character does not fit a column's character set");
 		break;
 	default:
-		str_cats(&m->reason, text);
+		str_cats(&m->reason, *text != '\0' ? text :
+		    "its answer makes no sense");
 	}
 	for (size_t i = 0; i < m->reason.len; i++)
 		if (m->reason.s[i] >= 0 && m->reason.s[i] < ' ')
@@ -236,7 +170,9 @@ judge(unsigned err)
 	case ER_SERVER_SHUTDOWN:
 	case ER_CONNECTION_KILLED:
 	case ER_UNKNOWN_STMT_HANDLER:
-	case MAYBE_WSREP:
+	case ER_NEED_REPREPARE:
+	case NOT_READY:
+	case IDLE_CLOSED:
 		return V_LOST;
 	case ER_OPTION_PREVENTS_STATEMENT:
 	case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
@@ -319,6 +255,12 @@ link_connect(struct my *m, struct link *l)
 				l->wait_until = now_ms() + SLOW_WAIT_MS;
 			return -1;
 		}
+		if (c->tls && mysql_get_ssl_cipher(my) == NULL) {
+			/* the connector goes on in clear text */
+			explain(m, l, 0, "it offers no TLS");
+			mysql_close(my);
+			return -1;
+		}
 		l->my = my;
 		l->used = now_ms();
 		str_copy(&l->charset, &m->charset);
@@ -334,14 +276,20 @@ link_connect(struct my *m, struct link *l)
 	return 0;
 }
 
+static bool
+is_change(enum my_role role)
+{
+	return role == MY_UPDATE || role == MY_NOTE;
+}
+
 /* The next server for this that was not tried yet, connected, or NULL with the
  * reason of the last one that failed. */
 static struct link *
 pick(struct my *m, enum my_role role, unsigned *tried)
 {
 	int64_t now = now_ms();
-	bool changing = role != MY_READ;
-	bool updates = changing || now < m->sticky_until;
+	bool only = role != MY_READ;
+	bool updates = only || now < m->sticky_until;
 
 	/* Those thought well, then the others; for reading the servers for
 	 * reading, then those for updates. */
@@ -349,17 +297,19 @@ pick(struct my *m, enum my_role role, unsigned *tried)
 		unsigned use = (pass & 1) != 0 || updates ? MYCONF_UPDATE :
 		    MYCONF_READ;
 
-		if ((pass & 1) != 0 && changing)
+		if ((pass & 1) != 0 && only)
 			continue;
 		for (size_t i = 0; i < m->conf.n; i++) {
 			struct link *l = &m->link[i];
 
+			/* at last, what follows updates asks a copy */
+			if (updates && (pass & 1) != 0)
+				use = MYCONF_READ | MYCONF_UPDATE;
 			if ((*tried & 1u << i) != 0 ||
-			    ((l->conf->use & use) == 0 &&
-			    !(updates && (pass & 1) != 0)))
+			    (l->conf->use & use) == 0)
 				continue;
 			if (pass < 2 && (l->down_until > now ||
-			    (changing && l->ro_until > now)))
+			    (is_change(role) && l->ro_until > now)))
 				continue;
 			if (link_connect(m, l) == 0)
 				return l;
@@ -370,9 +320,10 @@ pick(struct my *m, enum my_role role, unsigned *tried)
 	return NULL;
 }
 
-/* The statement, from the cache unless own: NULL, with the error in l->my. */
+/* The statement, from the cache unless own: NULL, with the reason and *v. */
 static MYSQL_STMT *
-prepare(struct link *l, const struct str *sql, bool own)
+prepare(struct my *m, struct link *l, const struct str *sql, bool own,
+    enum verdict *v)
 {
 	struct cached *c;
 	MYSQL_STMT *st;
@@ -383,9 +334,11 @@ prepare(struct link *l, const struct str *sql, bool own)
 			return l->cache[i].st;
 	st = mysql_stmt_init(l->my);
 	if (st == NULL)
-		return NULL;
+		abort();
 	if (mysql_stmt_prepare(st, str_c(sql), sql->len) != 0) {
-		(void)mysql_stmt_close(st);
+		explain(m, l, mysql_stmt_errno(st), mysql_stmt_error(st));
+		*v = judge(m->err);
+		(void)mysql_stmt_close(st);     /* forgets the error */
 		return NULL;
 	}
 	if (own)
@@ -517,15 +470,14 @@ static enum verdict
 attempt(struct my *m, struct link *l, const struct my_query *q,
     my_row_fn *fn, void *arg, struct my_done *out, bool *sent)
 {
-	MYSQL_STMT *st = prepare(l, &q->sql, false);
+	enum verdict v = V_FAILED;
+	MYSQL_STMT *st = prepare(m, l, &q->sql, false, &v);
 	int ended = 0, r;
 
 	*sent = false;
 	out->rows = 0;
-	if (st == NULL) {
-		explain(m, l, mysql_errno(l->my), mysql_error(l->my));
-		return judge(mysql_errno(l->my));
-	}
+	if (st == NULL)
+		return v;
 	*sent = true;
 	r = send_query(st, q);
 	if (r == 0 && mysql_stmt_field_count(st) > 0) {
@@ -535,11 +487,9 @@ attempt(struct my *m, struct link *l, const struct my_query *q,
 	} else if (r == 0)
 		out->rows = mysql_stmt_affected_rows(st);
 	if (r < 0) {
-		unsigned err = mysql_stmt_errno(st);
-
-		explain(m, l, err, mysql_stmt_error(st));
+		explain(m, l, mysql_stmt_errno(st), mysql_stmt_error(st));
 		(void)mysql_stmt_free_result(st);
-		return judge(err);
+		return judge(m->err);
 	}
 	(void)mysql_stmt_free_result(st);
 	l->used = now_ms();
@@ -575,6 +525,7 @@ run_bulk(struct my *m, const struct my_query *q, my_row_fn *fn, void *arg,
 
 	if (m->bulk_broken)
 		return VSTORE_TEMP;     /* the reason stays */
+	m->from_copy = false;
 	v = attempt(m, m->bulk, q, fn, arg, out, &sent);
 	/* some errors undo the transaction and say nothing of it */
 	if (v != V_OK && v != V_EXISTS && v != V_WIDE)
@@ -602,7 +553,7 @@ my_run(struct my *m, enum my_role role, const struct my_query *q,
 		bool sent;
 		enum verdict v;
 
-		if (role != MY_READ)
+		if (is_change(role))
 			look_at(m, l);
 		if (l->my == NULL) {
 			tried |= bit;
@@ -614,6 +565,7 @@ my_run(struct my *m, enum my_role role, const struct my_query *q,
 			continue;       /* nothing of it was done */
 		if (v != V_LOST && v != V_READONLY) {
 			l->down_until = 0;
+			m->from_copy = (l->conf->use & MYCONF_UPDATE) == 0;
 			if (role == MY_UPDATE)
 				m->sticky_until = now_ms() + STICKY_MS;
 			return status(v);
@@ -628,7 +580,7 @@ my_run(struct my *m, enum my_role role, const struct my_query *q,
 		if (now_ms() - began >= (int64_t)l->conf->timeout * 1000) {
 			l->down_until = now_ms() + DOWN_MS;
 			tried |= bit;
-			if (role != MY_READ)
+			if (is_change(role))
 				break;  /* it may still be at it */
 		}
 		if ((broken & bit) != 0) {
@@ -646,19 +598,16 @@ walk_open(struct my *m, struct link *l, const struct my_query *q,
     enum verdict *v)
 {
 	unsigned long cursor = CURSOR_TYPE_READ_ONLY, rows = WALK_ROWS;
-	MYSQL_STMT *st = prepare(l, &q->sql, true);
+	MYSQL_STMT *st = prepare(m, l, &q->sql, true, v);
 
-	if (st == NULL) {
-		explain(m, l, mysql_errno(l->my), mysql_error(l->my));
-		*v = judge(mysql_errno(l->my));
+	if (st == NULL)
 		return NULL;
-	}
 	(void)mysql_stmt_attr_set(st, STMT_ATTR_CURSOR_TYPE, &cursor);
 	(void)mysql_stmt_attr_set(st, STMT_ATTR_PREFETCH_ROWS, &rows);
 	if (send_query(st, q) == 0)
 		return st;
 	explain(m, l, mysql_stmt_errno(st), mysql_stmt_error(st));
-	*v = judge(mysql_stmt_errno(st));
+	*v = judge(m->err);
 	(void)mysql_stmt_close(st);
 	return NULL;
 }
@@ -695,6 +644,7 @@ my_walk(struct my *m, enum my_role role, const struct my_query *q,
 	}
 	if (st == NULL)
 		return VSTORE_TEMP;
+	m->from_copy = (l->conf->use & MYCONF_UPDATE) == 0;
 	if (fetch_rows(st, fn, arg, &rows, ended_out) < 0) {
 		explain(m, l, mysql_stmt_errno(st), mysql_stmt_error(st));
 		out = VSTORE_TEMP;

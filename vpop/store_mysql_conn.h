@@ -24,6 +24,7 @@ enum my_role {
 	MY_READ,
 	MY_UPDATE,
 	MY_NOTE,                /* a change that no reading waits for */
+	MY_ASSURE,              /* reading what a copy may not have yet */
 };
 
 /* A statement and what is bound to its question marks, in order. */
@@ -73,6 +74,9 @@ VSTORE_CHECK enum vstore_status my_walk(struct my *, enum my_role,
 VSTORE_CHECK enum vstore_status my_bulk_begin(struct my *);
 VSTORE_CHECK enum vstore_status my_bulk_end(struct my *);
 
+/* Whether the last answer is of a server that is for reading only: what it
+ * does not have may be new. */
+bool my_from_copy(const struct my *);
 /* The server's error of the last call: 0 when it was none of these. */
 unsigned my_errno(const struct my *);
 

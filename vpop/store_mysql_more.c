@@ -13,6 +13,7 @@
 struct walk {
 	vstore_alias_fn *fn;
 	void *arg;
+	uint64_t seen;
 };
 
 static int
@@ -22,6 +23,7 @@ walk_alias(void *arg, const struct my_row *row)
 	struct str name = {0};
 	int r;
 
+	w->seen++;
 	str_copy(&name, &row->col[0]);
 	str_lower(&name);
 	r = w->fn(w->arg, str_c(&name), str_c(&row->col[1]));
@@ -33,7 +35,7 @@ enum vstore_status
 vmysql_alias_each(struct vstore *s, const struct vdomain_ref *d,
     const char *alias, vstore_alias_fn *fn, void *arg, int *ended_out)
 {
-	struct walk w = {fn, arg};
+	struct walk w = {fn, arg, 0};
 	struct my_query q = {0};
 	struct vmysql *v;
 	enum vstore_status st = vmysql_table(s, SCHEMA_VALIAS, &v);
@@ -53,6 +55,11 @@ vmysql_alias_each(struct vstore *s, const struct vdomain_ref *d,
 	    v->schema.there[SCHEMA_VA_ID] ? ", id" : "");
 	st = vmysql_done(s, my_walk(v->my, MY_READ, &q, walk_alias, &w,
 	    ended_out));
+	/* as with accounts: a copy may not have it yet */
+	if (st == VSTORE_OK && alias != NULL && w.seen == 0 &&
+	    my_from_copy(v->my) && vmysql_done(s, my_walk(v->my, MY_ASSURE,
+	    &q, walk_alias, &w, ended_out)) != VSTORE_OK && w.seen > 0)
+		st = VSTORE_TEMP;
 	my_query_free(&q);
 	return st;
 }
