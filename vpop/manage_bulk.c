@@ -84,8 +84,8 @@ vmanage_bulk_user(struct vmanage_bulk *b, const struct vmanage_user *m,
 	}
 	if (e == VPOP_OK)
 		e = vmanage_store(b->c, vstore_lastauth_set(b->c->store, &ref,
-		    &u, (int64_t)time(NULL), "0.0.0.0"), VPOP_OK, VPOP_OK,
-		    m->name, why);
+		    &u, (int64_t)time(NULL), "0.0.0.0"), VPOP_BAD_U_DIR,
+		    VPOP_BAD_U_DIR, m->name, why);
 	vuser_free(&u);
 	return e;
 }

@@ -189,28 +189,44 @@ vmanage_user_prepare(struct vcommand *c, const struct vdomain *d,
 	return e;
 }
 
+/* A store that failed may have kept it all the same: *gone_out says whether the
+ * account is certainly not there. */
 static enum vpop_error
-store_user(struct vcommand *c, const struct vdomain *d, struct vuser *u,
-    struct str *why)
+take_back(struct vcommand *c, const struct vdomain *d, const struct vuser *u,
+    enum vpop_error e, bool *gone_out, struct str *why)
 {
 	struct vdomain_ref ref = vdomain_ref_peek(d);
-	enum vpop_error e;
+	enum vstore_status st = vstore_user_del(c->store, &ref,
+	    str_c(&u->name));
 
-	e = vmanage_store(c, vstore_user_add(c->store, &ref, u),
-	    VPOP_NO_DOMAIN, VPOP_USERNAME_EXISTS, str_c(&u->name), why);
-	if (e != VPOP_OK)
-		return e;
-	e = vmanage_store(c, vstore_lastauth_set(c->store, &ref, u,
-	    (int64_t)time(NULL), NEVER_FROM), VPOP_OK, VPOP_OK,
-	    str_c(&u->name), why);
-	if (e != VPOP_OK && vstore_user_del(c->store, &ref,
-	    str_c(&u->name)) != VSTORE_OK)
-		str_catf(why, "; the account could not be taken back: %s",
+	*gone_out = st == VSTORE_OK || st == VSTORE_NONE;
+	if (!*gone_out)
+		str_catf(why, "; the account may be there all the same: %s",
 		    vstore_reason_peek(c->store));
 	return e;
 }
 
-/* Counted before it is stored: a count that is one too high hurts nobody. */
+static enum vpop_error
+store_user(struct vcommand *c, const struct vdomain *d, struct vuser *u,
+    bool *gone_out, struct str *why)
+{
+	struct vdomain_ref ref = vdomain_ref_peek(d);
+	enum vstore_status st = vstore_user_add(c->store, &ref, u);
+	enum vpop_error e;
+
+	*gone_out = true;
+	e = vmanage_store(c, st, VPOP_NO_DOMAIN, VPOP_USERNAME_EXISTS,
+	    str_c(&u->name), why);
+	if (st == VSTORE_TEMP)
+		return take_back(c, d, u, e, gone_out, why);
+	if (e != VPOP_OK)
+		return e;
+	e = vmanage_store(c, vstore_lastauth_set(c->store, &ref, u,
+	    (int64_t)time(NULL), NEVER_FROM), VPOP_BAD_U_DIR,
+	    VPOP_BAD_U_DIR, str_c(&u->name), why);
+	return e == VPOP_OK ? e : take_back(c, d, u, e, gone_out, why);
+}
+
 static enum vpop_error
 add_user(struct vcommand *c, const struct vdomain *d,
     const struct vmanage_user *m, const char *quota, struct str *why)
@@ -218,7 +234,7 @@ add_user(struct vcommand *c, const struct vdomain *d,
 	struct vdirs places;
 	struct vuser u = {0};
 	enum vpop_error e;
-	bool made = false;
+	bool gone = false;
 
 	e = vmanage_store(c, vdirs_begin(&places, c->store, str_c(&d->real),
 	    str_c(&d->dir)), VPOP_BAD_D_DIR, VPOP_BAD_D_DIR, str_c(&d->dir),
@@ -226,10 +242,8 @@ add_user(struct vcommand *c, const struct vdomain *d,
 	if (e != VPOP_OK)
 		return e;
 	e = vmanage_user_prepare(c, d, &places, m, quota, true, &u, why);
-	if (e == VPOP_OK) {
-		made = true;
-		e = store_user(c, d, &u, why);
-	}
+	if (e == VPOP_OK)
+		e = store_user(c, d, &u, &gone, why);
 	if (e == VPOP_OK) {
 		enum vstore_status st = vdirs_end(&places, true);
 
@@ -241,7 +255,7 @@ add_user(struct vcommand *c, const struct vdomain *d,
 		log_warn("%s: %s", str_c(&d->real),
 		    vstore_reason_peek(c->store));
 	}
-	if (e != VPOP_OK && made)
+	if (e != VPOP_OK && gone)
 		remove_home(d, str_c(&u.dir));
 	vuser_free(&u);
 	return e;
@@ -378,6 +392,30 @@ give_place(struct vcommand *c, const struct vdomain *d, const char *dir)
 		    str_c(&d->real), vstore_reason_peek(c->store));
 }
 
+/* One that failed and did it all the same has done it. */
+static enum vstore_status
+del_record(struct vcommand *c, const struct vdomain_ref *ref,
+    const char *user)
+{
+	enum vstore_status st = vstore_user_del(c->store, ref, user);
+	struct str reason = {0};
+	struct vuser u = {0};
+
+	if (st != VSTORE_TEMP)
+		return st;
+	str_cats(&reason, vstore_reason_peek(c->store));
+	if (vstore_user_get(c->store, ref, user, &u) == VSTORE_NONE) {
+		log_warn("%s", str_c(&reason));
+		st = VSTORE_OK;
+	} else {
+		/* the reason of the first is the one to tell */
+		st = vstore_user_del(c->store, ref, user);
+	}
+	vuser_free(&u);
+	str_free(&reason);
+	return st;
+}
+
 static enum vpop_error
 del_user(struct vcommand *c, const struct vdomain *d, const struct vuser *u,
     struct str *why)
@@ -391,9 +429,8 @@ del_user(struct vcommand *c, const struct vdomain *d, const struct vuser *u,
 	if (trash_begin(&t, d, u) < 0)
 		return vmanage_fail(VPOP_BAD_U_DIR, why, str_c(&u->dir),
 		    NULL);
-	e = vmanage_store(c, vstore_user_del(c->store, &ref,
-	    str_c(&u->name)), VPOP_NO_USER, VPOP_USERNAME_EXISTS,
-	    str_c(&u->name), why);
+	e = vmanage_store(c, del_record(c, &ref, str_c(&u->name)),
+	    VPOP_NO_USER, VPOP_USERNAME_EXISTS, str_c(&u->name), why);
 	if (e != VPOP_OK) {
 		if (vfile_as_begin(&as, d->uid, d->gid) < 0)
 			as.on = false;

@@ -129,7 +129,7 @@ remove_entry(struct removal *r, int dirfd, const char *name, int depth)
 		return 0;
 	if (errno != ENOTDIR && errno != ELOOP)
 		return -1;
-	if (r->bare) {
+	if (r->bare && (depth != 0 || strcmp(name, "lastauth") != 0)) {
 		errno = ENOTEMPTY;
 		return -1;
 	}

@@ -26,8 +26,8 @@ VTREE_CHECK int vtree_make_places(const char *dir, const char *sub,
 VTREE_CHECK int vtree_remove(const char *path);
 /* The contents of the directory path only, which stays. */
 VTREE_CHECK int vtree_empty(const char *path);
-/* Removes path if there are only directories below it; else ENOTEMPTY, and
- * some of these may be gone. */
+/* Removes path if there are only directories below it, and path/lastauth at
+ * most; else ENOTEMPTY, and some of these may be gone. */
 VTREE_CHECK int vtree_remove_bare(const char *path);
 
 #endif

@@ -258,8 +258,13 @@ user(void **state)
 	assert_int_equal(mkdir(at("domains/a.com/jo/Maildir"), 0700), 0);
 	put("domains/a.com/jo/mail", "secret");
 	fails(user_add(&d, "jo"), VPOP_USER_DIR_EXISTS, "jo");
+	(void)mkdir(at("domains/a.com/jo/Maildir"), 0700);
 	is("domains/a.com/jo/mail", "secret");
 	assert_int_equal(unlink(at("domains/a.com/jo/mail")), 0);
+	put("domains/a.com/jo/Maildir/lastauth", "");
+	fails(user_add(&d, "jo"), VPOP_USER_DIR_EXISTS, "jo");
+	assert_int_equal(unlink(at("domains/a.com/jo/Maildir/lastauth")), 0);
+	put("domains/a.com/jo/lastauth", "0.0.0.0");
 	ok(user_add(&d, "jo"));
 	/* a directory that went */
 	assert_int_equal(vtree_remove(at("domains/a.com/jo")), 0);
