@@ -167,3 +167,9 @@ vdeloldusers_LDLIBS := $(VTOOL_LDLIBS)
 vsavealiasdomains_SRC := vpop/vsavealiasdomains.c vpop/store_mysql_tools.c \
 	$(VTOOL_SRC)
 vsavealiasdomains_LDLIBS := $(VTOOL_LDLIBS)
+PROGS += vcheck
+MAN += vpop/vcheck.8
+vcheck_SRC := vpop/vcheck.c vpop/check_domain.c vpop/check_left.c \
+	vpop/check_site.c vpop/check_user.c vpop/check_vpasswd.c \
+	vpop/store_mysql_tools.c $(VTOOL_SRC) $(MANAGE_SRC)
+vcheck_LDLIBS := $(VTOOL_LDLIBS)
