@@ -50,6 +50,7 @@
 	X(VALIAS, VA_ALIAS, "alias", CHAR, 64, "NOT NULL", NEED)              \
 	X(VALIAS, VA_DOMAIN, "domain", CHAR, 96, "NOT NULL", NEED)            \
 	X(VALIAS, VA_LINE, "valias_line", TEXT, 0, "NOT NULL", NEED)          \
+	X(VALIAS, VA_COPY, "copy", INT, 1, "NOT NULL DEFAULT 0", NEW)         \
 	X(LASTAUTH, LA_USER, "user", CHAR, 64, "NOT NULL", NEED)              \
 	X(LASTAUTH, LA_DOMAIN, "domain", CHAR, 96, "NOT NULL", NEED)          \
 	X(LASTAUTH, LA_IP, "remote_ip", CHAR, 39, "NOT NULL", NEED)           \

@@ -280,6 +280,17 @@ vstore_alias_each(struct vstore *s, const struct vdomain_ref *d,
 }
 
 enum vstore_status
+vstore_alias_keeps(struct vstore *s, const struct vdomain_ref *d,
+    const char *alias, bool *out)
+{
+	NEED(s, alias_each);
+	*out = false;
+	if (s->ops->alias_keeps == NULL || !is_name(alias))
+		return VSTORE_OK;
+	return s->ops->alias_keeps(s, d, alias, out);
+}
+
+enum vstore_status
 vstore_alias_add(struct vstore *s, const struct vdomain_ref *d,
     const char *alias, const char *line)
 {

@@ -114,6 +114,10 @@ VSTORE_CHECK enum vstore_status vstore_domain_index(struct vstore *,
 VSTORE_CHECK enum vstore_status vstore_alias_each(struct vstore *,
     const struct vdomain_ref *, const char *alias, vstore_alias_fn *,
     void *arg, int *ended_out);
+/* Whether the mailbox of the same name, when there is one, gets the message
+ * too, as a table made by vpopmail 5.6 can say. */
+VSTORE_CHECK enum vstore_status vstore_alias_keeps(struct vstore *,
+    const struct vdomain_ref *, const char *alias, bool *out);
 VSTORE_CHECK enum vstore_status vstore_alias_add(struct vstore *,
     const struct vdomain_ref *, const char *alias, const char *line);
 VSTORE_CHECK enum vstore_status vstore_alias_del(struct vstore *,

@@ -615,6 +615,7 @@ static const struct vstore_ops ops = {
 	.bulk_begin = bulk_begin,
 	.bulk_end = bulk_end,
 	.alias_each = vmysql_alias_each,
+	.alias_keeps = vmysql_alias_keeps,
 	.alias_add = vmysql_alias_add,
 	.alias_del = vmysql_alias_del,
 	.lastauth_get = vmysql_lastauth_get,

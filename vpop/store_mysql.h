@@ -39,6 +39,8 @@ VSTORE_CHECK enum vstore_status vmysql_delete(struct vstore *,
 enum vstore_status vmysql_alias_each(struct vstore *,
     const struct vdomain_ref *, const char *alias, vstore_alias_fn *,
     void *arg, int *ended_out);
+enum vstore_status vmysql_alias_keeps(struct vstore *,
+    const struct vdomain_ref *, const char *alias, bool *out);
 enum vstore_status vmysql_alias_add(struct vstore *,
     const struct vdomain_ref *, const char *alias, const char *line);
 enum vstore_status vmysql_alias_del(struct vstore *,

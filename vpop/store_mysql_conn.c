@@ -28,8 +28,11 @@
 #define NOT_READY 1047          /* a Galera node that is not ready */
 #define IDLE_CLOSED 4031        /* MySQL 8 ended a session that stood idle */
 
-/* What a server may use to learn a password: challenges only. */
-#define PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password"
+/* How a server may ask who we are.  The first two are challenges; the third,
+ * which MySQL 8 wants, hands the password to a server that says it has to see
+ * it: only where it cannot be somebody else. */
+#define CHALLENGES "mysql_native_password,client_ed25519"
+#define PLUGINS CHALLENGES ",caching_sha2_password"
 
 struct cached { struct str sql; MYSQL_STMT *st; };
 
@@ -191,6 +194,14 @@ judge(unsigned err)
 	}
 }
 
+static bool
+is_certain(const struct myconf_server *c)
+{
+	return c->socket.len > 0 || c->tls_verify ||
+	    str_eqs(&c->host, "localhost") ||
+	    strncmp(str_c(&c->host), "127.", 4) == 0 || str_eqs(&c->host, "::1");
+}
+
 /* Options of a connection that is to be made.  Some cannot fail. */
 static void
 set_options(MYSQL *my, const struct myconf_server *c, const char *charset)
@@ -204,7 +215,8 @@ set_options(MYSQL *my, const struct myconf_server *c, const char *charset)
 	(void)mysql_optionsv(my, MYSQL_OPT_READ_TIMEOUT, &wait);
 	(void)mysql_optionsv(my, MYSQL_OPT_WRITE_TIMEOUT, &wait);
 	(void)mysql_optionsv(my, MYSQL_OPT_LOCAL_INFILE, &no);
-	(void)mysql_optionsv(my, MARIADB_OPT_RESTRICTED_AUTH, PLUGINS);
+	(void)mysql_optionsv(my, MARIADB_OPT_RESTRICTED_AUTH,
+	    is_certain(c) ? PLUGINS : CHALLENGES);
 	(void)mysql_optionsv(my, MYSQL_SET_CHARSET_NAME, charset);
 	/* what does not fit is an error here, whatever the server's way */
 	(void)mysql_optionsv(my, MYSQL_INIT_COMMAND, "SET SESSION sql_mode="

@@ -10,7 +10,8 @@
  * copy may be behind.
  *
  * The server is trusted with accounts, not with this process: it can read no
- * file of this machine, and get no password but by a challenge. */
+ * file of this machine, and learn our password only on this machine or with a
+ * certificate that was looked at; all others get answers to challenges. */
 #ifndef VPOP_STORE_MYSQL_CONN_H
 #define VPOP_STORE_MYSQL_CONN_H
 

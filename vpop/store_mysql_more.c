@@ -65,6 +65,30 @@ vmysql_alias_each(struct vstore *s, const struct vdomain_ref *d,
 }
 
 enum vstore_status
+vmysql_alias_keeps(struct vstore *s, const struct vdomain_ref *d,
+    const char *alias, bool *out)
+{
+	struct my_query q = {0};
+	struct my_done done = {0};
+	struct vmysql *v;
+	enum vstore_status st = vmysql_table(s, SCHEMA_VALIAS, &v);
+
+	if (st == VSTORE_NONE || (st == VSTORE_OK &&
+	    !v->schema.there[SCHEMA_VA_COPY]))
+		return VSTORE_OK;
+	if (st != VSTORE_OK)
+		return st;
+	str_cats(&q.sql, "SELECT 1 FROM valias WHERE domain = ? AND alias = ? "
+	    "AND `copy` <> 0 LIMIT 1");
+	my_bind(&q, d->name);
+	my_bind(&q, alias);
+	st = vmysql_run(s, MY_READ, &q, NULL, NULL, &done);
+	*out = done.rows > 0;
+	my_query_free(&q);
+	return st;
+}
+
+enum vstore_status
 vmysql_alias_add(struct vstore *s, const struct vdomain_ref *d,
     const char *alias, const char *line)
 {

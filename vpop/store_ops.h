@@ -43,6 +43,9 @@ struct vstore_ops {
 	enum vstore_status (*alias_each)(struct vstore *,
 	    const struct vdomain_ref *, const char *alias, vstore_alias_fn *,
 	    void *arg, int *ended_out);
+	enum vstore_status (*alias_keeps)(struct vstore *,
+	    const struct vdomain_ref *, const char *alias,
+	    bool *out);                 /* NULL: never */
 	enum vstore_status (*alias_add)(struct vstore *,
 	    const struct vdomain_ref *, const char *alias, const char *line);
 	enum vstore_status (*alias_del)(struct vstore *,

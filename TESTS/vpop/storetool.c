@@ -4,7 +4,7 @@
  *
  * A request is a line of TAB-separated words, the answer is lines and then one
  * that begins with the status: OK, NONE, EXISTS, WIDE or TEMP, and the reason.
- * In words \n, \t, \\ stand for themselves and \0 for NUL. */
+ * In words \n, \t and \\ stand for what they are in C. */
 #include "vpop/store.h"
 
 #include "lib/log.h"
@@ -288,6 +288,14 @@ alias(struct tool *t, const char *verb)
 	if (strcmp(verb, "del") == 0)
 		return vstore_alias_del(t->s, &d, word(t, 2),
 		    t->n > 3 ? word(t, 3) : NULL);
+	if (strcmp(verb, "keeps") == 0) {
+		bool keeps;
+		enum vstore_status st = vstore_alias_keeps(t->s, &d,
+		    word(t, 2), &keeps);
+
+		printf("%d\n", keeps);
+		return st;
+	}
 	return vstore_alias_each(t->s, &d, t->n > 2 ? word(t, 2) : NULL,
 	    each_pair, t, &ended);
 }
