@@ -156,6 +156,13 @@ def test_existing_vpopmail_is_kept():
             assert h.read("/srv/vpop/bin/vchkpw.orig") == "theirs\n"
         r = h.install()
         assert " 0 changed" in r.stdout and "aside" not in r.stdout
+        # what the README removes of such a one: our links
+        block = re.search(r"(?ms)^    (if \[ -e ~vpopmail/.*?; fi)$",
+                          h.read(f"{SRC}/README.md")).group(1)
+        h.run(block)
+        assert h.listdir("/srv/vpop/bin") == ["vchkpw.orig",
+                                              "vdelivermail.orig"]
+        assert h.run(look).stdout == before
 
 
 def test_queue_is_split_in_23(installed):
