@@ -332,13 +332,14 @@ class OldSite:
                   f'{QMAIL}/control/defaultdelivery`"\n')
 
     def _users_cdb(self):
-        """As qmail-newu makes it: the first byte of a key says what it is, a
-        record of no name the last letters of the prefixes."""
+        """As qmail-newu makes it: the first byte of a key says what it is, NUL
+        stands between fields, and a record of no name has the last letters of
+        the prefixes."""
         real = self.all_domains()
         records = [(f"!{d}-".encode(),
                     "\0".join([real[d], *map(str, self.owner_of(real[d])),
-                               self.dir_of(real[d]), "-", ""]).encode()
-                    + b"\0") for d in self.sorted_domains()]
+                               self.dir_of(real[d]), "-", ""]).encode())
+                   for d in self.sorted_domains()]
         self.h.run(["cdb", "-c", "-t", QMAIL + "/users/cdb.tmp",
                     QMAIL + "/users/cdb"],
                    input=cdb_input(records + [(b"", b"-")]))

@@ -64,16 +64,26 @@ class Site(TakenOver):
                 name, domain = address.split("@")
                 if name != "byhand":
                     self.t.maildir(f"{DOMAINS}/{domain}/{name}")
+            if self.version == "54":
+                self.t.dir(DOMAINS + "/old.example/0")
+                self.t.maildir(DOMAINS + "/old.example/0/Capital")
             rows = ",".join(
                 f"('{b.name}','{b.domain}','{b.hash}',0,0,'{b.gecos}',"
                 f"'{b.home}','NOQUOTA')" for b in self.boxes.values())
             more = ",".join(f"('{a}','{d}','{line}')"
                             for a, d, line in self.facts["more"])
+            count = {f"dom_{UID}": str(len(real)), **{
+                d: f"(SELECT COUNT(*) FROM vpopmail WHERE pw_domain = '{d}' "
+                f"AND pw_dir <> '')"
+                for d in real}}
+            places = ",".join(f"('{key}',{n},0,3,0,0,0,61,61,61,0,2,4,0,0,0,'')"
+                              for key, n in count.items())
             self.db.fresh("vpopmail", dump, rights=RIGHTS, extra=f"""
                 INSERT INTO vpopmail (pw_name, pw_domain, pw_passwd, pw_uid,
                     pw_gid, pw_gecos, pw_dir, pw_shell) VALUES {rows};
                 INSERT INTO valias (alias, domain, valias_line)
-                    VALUES {more};""" + "".join(SPLIT.format(
+                    VALUES {more};
+                REPLACE INTO dir_control VALUES {places};""" + "".join(SPLIT.format(
                         table=d.replace(".", "_"), columns=COLUMNS, domain=d)
                         for d in real if self.split) +
                 ("DROP TABLE vpopmail;" if self.split else ""))
