@@ -171,6 +171,14 @@ str_free(struct str *x)
 	*x = (struct str){0};
 }
 
+void
+str_wipe(struct str *x)
+{
+	if (x->s != NULL)
+		explicit_bzero(x->s, x->cap);
+	str_free(x);
+}
+
 char
 ascii_lower(char c)
 {

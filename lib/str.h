@@ -35,6 +35,7 @@ void str_copy(struct str *, const struct str *);
 void str_trunc(struct str *, size_t len);       /* len <= ->len */
 void str_clear(struct str *);                   /* empty, memory kept */
 void str_free(struct str *);                    /* back to {0} */
+void str_wipe(struct str *);            /* the same, and nothing is left of it */
 void str_lower(struct str *);                   /* ASCII letters only */
 void str_rstrip(struct str *);                  /* space, tab, LF at the end */
 bool str_eqs(const struct str *, const char *cstr);

@@ -15,7 +15,6 @@
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "vpop/authd_work.h"
-#include "vpop/password.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,9 +28,9 @@
 void
 chkpw_free(struct chkpw *c)
 {
-	password_wipe(&c->user);
-	password_wipe(&c->secret);
-	password_wipe(&c->stamp);
+	str_wipe(&c->user);
+	str_wipe(&c->secret);
+	str_wipe(&c->stamp);
 	str_free(&c->home);
 	*c = (struct chkpw){0};
 }

@@ -66,15 +66,14 @@ UNIT += vanswer
 vanswer_UNIT_SRC := vpop/vanswer.c
 vanswer_UNIT_LDLIBS := -lcdb
 UNIT += chkpw
-chkpw_UNIT_SRC := vpop/chkpw.c vpop/password.c vpop/digest.c
-chkpw_UNIT_LDLIBS := -lcrypt
+chkpw_UNIT_SRC := vpop/chkpw.c
 PROGS += authdaemond vchkpw
 MAN += vpop/authdaemond.8 vpop/vchkpw.8
 authdaemond_SRC := vpop/authdaemond.c $(AUTHD_SRC) $(VSTORE_SRC) \
 	$(VSTORE_MYSQL_SRC)
 authdaemond_LDLIBS := -lcdb -lcrypt $(VSTORE_MYSQL_LDLIBS)
-vchkpw_SRC := vpop/vchkpw.c vpop/chkpw.c vpop/password.c vpop/digest.c
-vchkpw_LDLIBS := -lcrypt
+vchkpw_SRC := vpop/vchkpw.c vpop/chkpw.c
+vchkpw_LDFLAGS := -static-pie
 # The frame of the v* commands; they add the store.  -lcdb -lcrypt
 VASK_SRC := vpop/command_say.c vpop/command_ask.c vpop/password.c \
 	vpop/digest.c

@@ -27,9 +27,7 @@ static const struct scheme {
 void
 password_wipe(struct str *s)
 {
-	if (s->s != NULL)
-		explicit_bzero(s->s, s->cap);
-	str_free(s);
+	str_wipe(s);
 }
 
 /* Every byte is looked at, whatever the others say. */
