@@ -3,9 +3,10 @@
  *
  * Lines: DOMAIN DIR UID GID BASE OVERQUOTA; FILE, the .qmail file of the
  * domain that handles it, or ACTION, when that file calls vdelivermail, or
- * NOFILE=1; ALIAS for each alias line and DEFAULT, the part that "default"
- * stood for; USER HOME QUOTA FLAGS of the mailbox, and FULL=1 when no message
- * fits into it.  Aliases of the cdb store are .qmail files: no ALIAS then. */
+ * NOFILE=1; ALIAS for each alias line, COPY=1 when the mailbox of that name gets
+ * the message too, and DEFAULT, the part that "default" stood for; USER HOME
+ * QUOTA FLAGS of the mailbox, and FULL=1 when no message fits into it.  Aliases
+ * of the cdb store are .qmail files: no ALIAS then. */
 #include "vpop/authd_work.h"
 
 #include "control/resolve.h"
@@ -54,6 +55,28 @@ ask_alias(struct authd_work *w, const struct vdomain_ref *d,
 	return AUTH_TEMP;
 }
 
+static enum auth_status
+cat_copy(struct authd_work *w, const struct vdomain_ref *d,
+    const char *alias, struct str *out)
+{
+	bool keeps = false;
+
+	switch (vstore_alias_keeps(w->store, d, alias, &keeps)) {
+	case VSTORE_OK:
+		if (keeps)
+			auth_answer_cat(out, "COPY", "1");
+		return AUTH_OK;
+	case VSTORE_NONE:
+		return AUTH_OK;
+	case VSTORE_EXISTS:
+	case VSTORE_WIDE:
+	case VSTORE_TEMP:
+		break;
+	}
+	log_warn("%s", vstore_reason_peek(w->store));
+	return AUTH_TEMP;
+}
+
 /* jo-list-x: jo-list-x, then jo-list-default, then jo-default; with user names
  * that have an extension, jo in the end. */
 static enum auth_status
@@ -65,6 +88,8 @@ cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
 	size_t end = strlen(user), dash = bytes_chr(user, end, '-'), at;
 	enum auth_status st = ask_alias(w, d, user, &f);
 
+	if (st == AUTH_OK && f.n > 0)
+		st = cat_copy(w, d, user, out);
 	for (; st == AUTH_OK && f.n == 0 &&
 	    (at = bytes_rchr(user, end, '-')) > 0 && at < end; end = at) {
 		str_copyb(&name, user, at);

@@ -34,7 +34,9 @@ SITES = {
     "56": {
         "real": ["new.example"], "alias": {"alias.example": "new.example"},
         "dump": {"postmaster@new.example": SHA, "ana@new.example": MD5},
-        "more": [("team", "new.example", "&ana@new.example"),
+        "more": [("p05", "new.example", "&ana@new.example"),
+                 ("p06", "new.example", "&ana@new.example"),
+                 ("team", "new.example", "&ana@new.example"),
                  ("team", "new.example", "&postmaster@new.example")],
         "width": 128,
     },
@@ -83,7 +85,9 @@ class Site(TakenOver):
                     pw_gid, pw_gecos, pw_dir, pw_shell) VALUES {rows};
                 INSERT INTO valias (alias, domain, valias_line)
                     VALUES {more};
-                REPLACE INTO dir_control VALUES {places};""" + "".join(SPLIT.format(
+                REPLACE INTO dir_control VALUES {places};""" + (
+                    "UPDATE valias SET copy = 1 WHERE alias = 'p05';"
+                    if version == "56" else "") + "".join(SPLIT.format(
                         table=d.replace(".", "_"), columns=COLUMNS, domain=d)
                         for d in real if self.split) +
                 ("DROP TABLE vpopmail;" if self.split else ""))
@@ -188,13 +192,18 @@ def test_mail(old):
     else:
         ways += [("team@new.example", ["ana@new.example",
                                        "postmaster@new.example"]),
-                 ("ana@alias.example", ["ana@new.example"])]
+                 ("ana@alias.example", ["ana@new.example"]),
+                 # its alias says that it keeps a copy; the other's does not
+                 ("p05@new.example", ["ana@new.example", "p05@new.example"]),
+                 ("p06@new.example", ["ana@new.example"])]
     said = old.smtp([(s, rcpt, f"k{i}") for i, (rcpt, _) in enumerate(ways)])
     assert [c for c, _ in said] == [250] * len(ways), said
     for i, (_, boxes) in enumerate(ways):
         for box in boxes:
             old.arrived(box, f"k{i}")
     assert [c for c, _ in old.smtp([(s, "nobody@" + d, "n")])] == [550]
+    if old.version == "56":
+        assert old.mails("p06@new.example") == []
     if old.version == "54":
         # Longer than any account can be called.
         assert old.smtp([(s, BOUNCE, "b")])[0][0] == 250
