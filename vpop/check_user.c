@@ -120,9 +120,13 @@ walk_entry(struct tree *t, int dirfd, const char *name, int depth)
 			t->error = errno;
 		return;
 	}
-	if (st.st_dev != t->dev || S_ISLNK(st.st_mode))
+	if (S_ISLNK(st.st_mode))
 		return;
 	if (S_ISDIR(st.st_mode)) {
+		/* an overlay's files may show another device; a directory that
+		 * does is another file system */
+		if (st.st_dev != t->dev)
+			return;
 		fd = openat(dirfd, name, DIR_FLAGS);
 		if (fd < 0) {
 			t->error = errno;
