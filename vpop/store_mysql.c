@@ -8,10 +8,12 @@
  * somebody wrote with capitals is found. */
 #include "vpop/store_mysql.h"
 
+#include <errno.h>
 #include <mariadb/mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CONF "/etc/vpopmail.mysql"
 #define SCHEMA_MS 300000        /* then it is looked at again */
@@ -371,7 +373,8 @@ delete_users(struct vstore *s, const struct vdomain_ref *d, const char *user)
 }
 
 /* What belongs to an account or a whole domain (user NULL), before the account
- * itself: whoever is interrupted here can begin again. */
+ * itself: where tables know no transactions, whoever is interrupted here can
+ * begin again. */
 static enum vstore_status
 delete_traces(struct vstore *s, const struct vmysql *v,
     const struct vdomain_ref *d, const char *user)
@@ -401,14 +404,46 @@ delete_traces(struct vstore *s, const struct vmysql *v,
 }
 
 static enum vstore_status
+delete_all(struct vstore *s, struct vmysql *v, const struct vdomain_ref *d,
+    const char *user)
+{
+	enum vstore_status st = delete_traces(s, v, d, user);
+
+	/* a table of the domain's own goes afterwards, as a whole */
+	return st == VSTORE_OK && (user != NULL ||
+	    v->schema.layout == SCHEMA_MANY) ? delete_users(s, d, user) : st;
+}
+
+/* Deletes all or nothing of it, unless that is the caller's business. */
+static enum vstore_status
+delete_at_once(struct vstore *s, const struct vdomain_ref *d, const char *user)
+{
+	enum vstore_status st = VSTORE_TEMP, end;
+	struct vmysql *v;
+
+	if (vmysql_ready(s, &v) != VSTORE_OK)
+		return VSTORE_TEMP;
+	if (my_in_bulk(v->my))
+		return delete_all(s, v, d, user);
+	for (int i = 0; i < 2 && st == VSTORE_TEMP; i++) {
+		if (i > 0 && !my_bulk_again(v->my))
+			break;
+		if (my_bulk_begin(v->my) != VSTORE_OK)
+			return vmysql_done(s, VSTORE_TEMP);
+		st = delete_all(s, v, d, user);
+		end = my_bulk_end(v->my);
+		if (end != VSTORE_OK)
+			st = vmysql_done(s, end);
+		else if (i > 0 && st == VSTORE_NONE)
+			st = VSTORE_OK; /* the first did it */
+	}
+	return st;
+}
+
+static enum vstore_status
 user_del(struct vstore *s, const struct vdomain_ref *d, const char *user)
 {
-	struct vmysql *v;
-	enum vstore_status st = vmysql_ready(s, &v);
-
-	if (st == VSTORE_OK)
-		st = delete_traces(s, v, d, user);
-	return st == VSTORE_OK ? delete_users(s, d, user) : st;
+	return delete_at_once(s, d, user);
 }
 
 struct walk {
@@ -520,6 +555,12 @@ done:
 	return st;
 }
 
+static bool
+is_missing(const char *path)
+{
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 static enum vstore_status
 domain_del(struct vstore *s, const struct vdomain_ref *d)
 {
@@ -529,15 +570,14 @@ domain_del(struct vstore *s, const struct vdomain_ref *d)
 	enum vstore_status st = users_table(s, d, &v, &table);
 
 	if (st == VSTORE_OK)
-		st = delete_traces(s, v, d, NULL);
-	if (st == VSTORE_OK) {
+		st = delete_at_once(s, d, NULL);
+	if (st == VSTORE_OK && v->schema.layout == SCHEMA_PER_DOMAIN) {
 		st = delete_users(s, d, NULL);
-		if (st == VSTORE_TEMP &&
-		    v->schema.layout == SCHEMA_PER_DOMAIN &&
-		    my_errno(v->my) == ER_NO_SUCH_TABLE)
+		if (st == VSTORE_TEMP && my_errno(v->my) == ER_NO_SUCH_TABLE)
 			st = VSTORE_NONE;
 	}
-	if (st == VSTORE_OK && v->schema.layout == SCHEMA_PER_DOMAIN) {
+	if ((st == VSTORE_OK || st == VSTORE_NONE) &&
+	    v->schema.layout == SCHEMA_PER_DOMAIN) {
 		/* empty now; who may not drop it leaves it so */
 		str_catf(&q.sql, "DROP TABLE IF EXISTS %s", str_c(&table));
 		if (my_run(v->my, MY_UPDATE, &q, NULL, NULL, NULL) ==
@@ -546,7 +586,12 @@ domain_del(struct vstore *s, const struct vdomain_ref *d)
 	}
 	my_query_free(&q);
 	str_free(&table);
-	return st == VSTORE_NONE ? VSTORE_OK : st;
+	if (st == VSTORE_NONE)
+		st = VSTORE_OK;
+	if (st == VSTORE_OK && (!v->schema.table[SCHEMA_VALIAS] ||
+	    !v->schema.table[SCHEMA_LIMITS]) && !is_missing(d->dir))
+		st = vfiles_domain_del(s, d);
+	return st;
 }
 
 static enum vstore_status

@@ -53,7 +53,8 @@ struct my {
 	int64_t sticky_until;
 	unsigned err;
 	struct link *bulk;
-	bool bulk_broken;
+	int64_t bulk_began;
+	bool bulk_broken, bulk_again;
 	bool from_copy;                 /* the last answer */
 };
 
@@ -528,6 +529,19 @@ look_at(struct my *m, struct link *l)
 	}
 }
 
+/* It broke at err: would another go better? */
+static void
+look_again(struct my *m, struct link *l, unsigned err)
+{
+	enum verdict v = judge(err);
+
+	if (v == V_READONLY)
+		l->ro_until = now_ms() + DOWN_MS;
+	m->bulk_again = (v == V_LOST || v == V_READONLY ||
+	    err == ER_LOCK_DEADLOCK) &&
+	    now_ms() - m->bulk_began < (int64_t)l->conf->timeout * 1000;
+}
+
 static enum vstore_status
 run_bulk(struct my *m, const struct my_query *q, my_row_fn *fn, void *arg,
     struct my_done *out)
@@ -540,8 +554,10 @@ run_bulk(struct my *m, const struct my_query *q, my_row_fn *fn, void *arg,
 	m->from_copy = false;
 	v = attempt(m, m->bulk, q, fn, arg, out, &sent);
 	/* some errors undo the transaction and say nothing of it */
-	if (v != V_OK && v != V_EXISTS && v != V_WIDE)
+	if (v != V_OK && v != V_EXISTS && v != V_WIDE) {
 		m->bulk_broken = true;
+		look_again(m, m->bulk, m->err);
+	}
 	return status(v);
 }
 
@@ -667,15 +683,31 @@ my_walk(struct my *m, enum my_role role, const struct my_query *q,
 	return out;
 }
 
+bool
+my_in_bulk(const struct my *m)
+{
+	return m->bulk != NULL;
+}
+
+bool
+my_bulk_again(const struct my *m)
+{
+	return m->bulk_again;
+}
+
 enum vstore_status
 my_bulk_begin(struct my *m)
 {
-	unsigned tried = 0;
+	unsigned tried = 0, broken = 0;
 	struct link *l;
 
+	m->bulk_again = false;
+	m->bulk_began = now_ms();
 	if (m->bulk != NULL)
 		return VSTORE_OK;
 	while ((l = pick(m, MY_UPDATE, &tried)) != NULL) {
+		unsigned bit = 1u << (l - m->link);
+
 		look_at(m, l);
 		if (l->my != NULL && mysql_autocommit(l->my, 0) == 0) {
 			m->bulk = l;
@@ -685,7 +717,9 @@ my_bulk_begin(struct my *m)
 		if (l->my != NULL)
 			explain(m, l, mysql_errno(l->my), mysql_error(l->my));
 		disconnect(l);
-		tried |= 1u << (l - m->link);
+		if ((broken & bit) != 0)
+			tried |= bit;
+		broken |= bit;
 	}
 	return VSTORE_TEMP;
 }
@@ -704,9 +738,14 @@ my_bulk_end(struct my *m)
 		disconnect(l);          /* which undoes it */
 		return VSTORE_TEMP;     /* with the reason of the break */
 	}
-	if (mysql_commit(l->my) == 0 && mysql_autocommit(l->my, 1) == 0)
-		return VSTORE_OK;
-	explain(m, l, mysql_errno(l->my), mysql_error(l->my));
-	disconnect(l);
-	return VSTORE_TEMP;
+	if (mysql_commit(l->my) != 0) {
+		explain(m, l, mysql_errno(l->my), mysql_error(l->my));
+		look_again(m, l, m->err);
+		disconnect(l);
+		return VSTORE_TEMP;
+	}
+	l->used = now_ms();
+	if (mysql_autocommit(l->my, 1) != 0)
+		disconnect(l);          /* but it is done */
+	return VSTORE_OK;
 }

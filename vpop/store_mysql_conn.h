@@ -74,6 +74,10 @@ VSTORE_CHECK enum vstore_status my_walk(struct my *, enum my_role,
  * connection breaks everything fails until the end, which fails too. */
 VSTORE_CHECK enum vstore_status my_bulk_begin(struct my *);
 VSTORE_CHECK enum vstore_status my_bulk_end(struct my *);
+bool my_in_bulk(const struct my *);
+/* Whether the one that failed is worth another attempt at once: nothing of it
+ * was done or, when only its end failed, nobody knows. */
+bool my_bulk_again(const struct my *);
 
 /* Whether the last answer is of a server that is for reading only: what it
  * does not have may be new. */

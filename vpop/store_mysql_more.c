@@ -4,6 +4,7 @@
 #include "vpop/store_mysql.h"
 
 #include "lib/ip.h"
+#include "vpop/dirs.h"
 
 #include <string.h>
 
@@ -266,6 +267,21 @@ take_dirctl(void *arg, const struct my_row *row)
 	return 1;
 }
 
+/* Whoever can write the table must not lead us elsewhere by it. */
+static enum vstore_status
+check_dirctl(struct vstore *s, const char *key, struct vdirctl *c)
+{
+	struct str text = {0};
+	int r;
+
+	vdirs_cat(&text, c);
+	str_free(&c->dir);
+	r = vdirs_parse(str_c(&text), text.len, c);
+	str_free(&text);
+	return r == 0 ? VSTORE_OK : vstore_fail(s, VSTORE_TEMP, "the row of "
+	    "%s in dir_control is not what it should be", key);
+}
+
 enum vstore_status
 vmysql_dirctl_get(struct vstore *s, const char *key, const char *dir,
     struct vdirctl *out)
@@ -286,7 +302,9 @@ vmysql_dirctl_get(struct vstore *s, const char *key, const char *dir,
 	my_bind(&q, key);
 	st = vmysql_run(s, MY_READ, &q, take_dirctl, out, &done);
 	my_query_free(&q);
-	return st == VSTORE_OK && done.rows == 0 ? VSTORE_NONE : st;
+	if (st != VSTORE_OK)
+		return st;
+	return done.rows == 0 ? VSTORE_NONE : check_dirctl(s, key, out);
 }
 
 static void

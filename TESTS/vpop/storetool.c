@@ -223,7 +223,7 @@ static enum vstore_status
 dirctl(struct tool *t, const char *verb)
 {
 	struct vdirctl c = {0};
-	const char *dir = t->domains;
+	const char *dir = domain(t, 1).dir;
 	enum vstore_status st;
 
 	if (strcmp(verb, "del") == 0)

@@ -133,9 +133,15 @@ def test_the_rest(db, open_store, schema):
     assert s.lines("alias-each", d) == ["a.b-c\t|cmd"]
 
     assert s.status("dirctl-get", d) == "NONE"
-    assert s.status("dirctl-set", d, 100, 1, 3, "0") == "OK"
+    assert s.status("dirctl-set", d, 100, 0, 3, "0") == "OK"
     assert s.lines("dirctl-get", d) == [
-        "100 1 3 012 61,61,61 024 10,11,12 0"]
+        "100 0 3 012 61,61,61 024 10,11,12 0"]
+    for wrong in ("the_dir = '../../..'", "the_dir = '0/'", "level_cur = 3",
+                  "level_cur = -1", "level_start0 = 62", "level_end2 = -1",
+                  "level_index1 = 99999", "the_dir = char(39)"):
+        db.ask(f"UPDATE dir_control SET {wrong} WHERE domain = '{d}'", "rest")
+        s.fails("TEMP", "the row of d.example", "dirctl-get", d)
+        assert s.status("dirctl-set", d, 100, 0, 3, "0") == "OK"
     assert s.status("dirctl-set", d, 101, 1, 3, "z/z") == "OK"
     assert s.lines("dirctl-get", d)[0].startswith("101 1 3 ")
     assert s.status("dirctl-del", d) == "OK"
