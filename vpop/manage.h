@@ -26,7 +26,8 @@
 #define VMANAGE_CHECK __attribute__((warn_unused_result))
 
 /* A file in a domain's directory: it is being made.  Who finds it with a domain
- * that users/cdb knows finishes it; else all of it may go. */
+ * that users/cdb knows finishes it; else all of it may go, and what the store
+ * has of it if the file is not empty. */
 #define VMANAGE_UNFINISHED ".unfinished"
 /* A tree that is being removed: this, and the name it had, in the place it had.
  * Who holds the lock VMANAGE_TRASH_LOCK there and finds one may remove it. */

@@ -26,6 +26,7 @@
 #define DOMAINS_MODE 0711       /* other users' domains are below it too */
 #define DEFAULT ".qmail-default"
 #define BOUNCE "bounce-no-mailbox"
+#define PLACE_LEVELS 3          /* letters in a place of dirs.h */
 
 struct adding {
 	struct vcommand *c;
@@ -36,7 +37,7 @@ struct adding {
 	struct vdomain d;
 	struct vdirs dirs;
 	bool counting;                  /* dirs is begun */
-	bool counted, made;
+	bool counted, made, stored;
 };
 
 /* -- where domains are -- */
@@ -141,8 +142,9 @@ find_place(struct adding *a)
 
 /* -- marks -- */
 
+/* An empty file; with something in it once the store has got the domain. */
 static int
-mark(const struct vdomain *d, bool on)
+mark(const struct vdomain *d, bool on, bool stored)
 {
 	struct str path = {0};
 	struct vfile_as as;
@@ -153,8 +155,13 @@ mark(const struct vdomain *d, bool on)
 		int fd = open(str_c(&path), O_WRONLY | O_CREAT | O_CLOEXEC |
 		    O_NOFOLLOW, 0600);
 
-		r = fd < 0 || close(fd) < 0 ? -1 : fs_sync_dir(
-		    str_c(&d->dir));
+		if (fd < 0 || (stored && (fd_write_all(fd, "1\n", 2) < 0 ||
+		    fsync(fd) < 0)))
+			r = -1;
+		if (fd >= 0)
+			fd_close(fd);
+		if (r == 0)
+			r = fs_sync_dir(str_c(&d->dir));
 	} else if (r == 0) {
 		r = unlink(str_c(&path)) < 0 && errno != ENOENT ? -1 :
 		    fs_sync_dir(str_c(&d->dir));
@@ -167,7 +174,7 @@ mark(const struct vdomain *d, bool on)
 }
 
 static bool
-is_marked(const struct vdomain *d)
+is_marked(const struct vdomain *d, bool *stored_out)
 {
 	struct str path = {0};
 	struct stat st;
@@ -175,6 +182,7 @@ is_marked(const struct vdomain *d)
 
 	str_catf(&path, "%s/" VMANAGE_UNFINISHED, str_c(&d->dir));
 	is = lstat(str_c(&path), &st) == 0;
+	*stored_out = is && st.st_size > 0;
 	str_free(&path);
 	return is;
 }
@@ -183,21 +191,93 @@ enum vpop_error
 vmanage_domain_finish(struct vcommand *c, const struct vdomain *d,
     struct str *why)
 {
+	bool stored;
+
 	(void)c;
-	if (!is_marked(d))
+	if (!is_marked(d, &stored))
 		return VPOP_OK;
 	if (assign_domain_add(d, why) < 0)
 		return VPOP_CANNOT_UPDATE;
-	return mark(d, false) < 0 ? vmanage_fail(VPOP_CANNOT_UPDATE, why,
+	return mark(d, false, false) < 0 ? vmanage_fail(VPOP_CANNOT_UPDATE, why,
 	    str_c(&d->dir), NULL) : VPOP_OK;
+}
+
+/* -- what the store knows -- */
+
+/* A name that a domain could have, and none has. */
+static bool
+is_unknown(const char *name)
+{
+	struct vdomain d = {0};
+	struct str copy = {0};
+	bool is;
+
+	str_copys(&copy, name);
+	is = vpop_domain_name(&copy) == VPOP_OK && str_eqs(&copy, name) &&
+	    vdomain_find(name, &d) == VDOMAIN_NONE;
+	str_free(&copy);
+	vdomain_free(&d);
+	return is;
+}
+
+static enum vpop_error
+del_store(struct vcommand *c, const struct vdomain *d, struct str *why)
+{
+	struct vdomain_ref ref = vdomain_ref_peek(d);
+	enum vstore_status st = vstore_domain_del(c->store, &ref);
+
+	if (st == VSTORE_NONE)
+		st = VSTORE_OK;
+	if (st == VSTORE_OK && vstore_dirctl_del(c->store, str_c(&d->real),
+	    str_c(&d->dir)) == VSTORE_TEMP)
+		log_warn("%s: the counter of its directories stays: %s",
+		    str_c(&d->name), vstore_reason_peek(c->store));
+	return vmanage_store(c, st, VPOP_NO_DOMAIN, VPOP_DOMAIN_EXISTS,
+	    str_c(&d->name), why);
+}
+
+/* What killed removals have left: one whose domain qmail still knows is left to
+ * its own second run, of the others the store may know something yet. */
+static void
+finish_others(struct vcommand *c, const struct vdomain *d,
+    struct vmanage_trash *t)
+{
+	struct str trees = {0};
+	size_t at = 0;
+
+	if (t->moved) {
+		at = strlen(t->trees.s) + 1;
+		str_catb(&trees, t->trees.s, at);
+	}
+	for (; at < t->trees.len; at += strlen(t->trees.s + at) + 1) {
+		const char *tree = t->trees.s + at;
+		struct vdomain other = {0};
+		struct str why = {0};
+
+		str_copys(&other.name, tree + bytes_rchr(tree, strlen(tree),
+		    '/') + sizeof VMANAGE_TRASH);
+		str_copy(&other.real, &other.name);
+		str_copys(&other.dir, tree);
+		other.uid = d->uid;
+		other.gid = d->gid;
+		if (is_unknown(str_c(&other.name)) &&
+		    del_store(c, &other, &why) == VPOP_OK)
+			str_catb(&trees, tree, strlen(tree) + 1);
+		else if (why.len > 0)
+			log_warn("%s", str_c(&why));
+		vdomain_free(&other);
+		str_free(&why);
+	}
+	str_free(&t->trees);
+	t->trees = trees;
 }
 
 /* -- steps -- */
 
-/* The whole tree, and what the store knows. */
+/* The whole tree; stored: and what the store knows. */
 static int
 remove_tree(struct vcommand *c, const struct vdomain *d,
-    struct vmanage_owner place)
+    struct vmanage_owner place, bool stored)
 {
 	struct vdomain_ref ref = vdomain_ref_peek(d);
 	struct vmanage_trash t;
@@ -210,11 +290,12 @@ remove_tree(struct vcommand *c, const struct vdomain *d,
 	}
 	if (r < 0)
 		return -1;
+	finish_others(c, d, &t);
 	vmanage_trash_keep(&t);
-	if (vstore_domain_del(c->store, &ref) != VSTORE_OK)
+	if (stored && vstore_domain_del(c->store, &ref) == VSTORE_TEMP)
 		log_warn("%s: %s", str_c(&d->name),
 		    vstore_reason_peek(c->store));
-	if (vstore_dirctl_del(c->store, str_c(&d->real), str_c(&d->dir)) ==
+	if (stored && vstore_dirctl_del(c->store, str_c(&d->real), str_c(&d->dir)) ==
 	    VSTORE_TEMP)
 		log_warn("%s: %s", str_c(&d->name),
 		    vstore_reason_peek(c->store));
@@ -229,14 +310,15 @@ remove_leftover(struct adding *a)
 {
 	struct vfile_as as;
 	struct stat st;
+	bool stored;
 	int r;
 
 	if (lstat(str_c(&a->d.dir), &st) < 0 || !S_ISDIR(st.st_mode)) {
 		errno = EEXIST;
 		return -1;
 	}
-	if (is_marked(&a->d))
-		return remove_tree(a->c, &a->d, a->place);
+	if (is_marked(&a->d, &stored))
+		return remove_tree(a->c, &a->d, a->place, stored);
 	if (vfile_as_begin(&as, a->place.uid, a->place.gid) < 0)
 		return -1;
 	r = rmdir(str_c(&a->d.dir));
@@ -261,7 +343,7 @@ make_tree(struct adding *a)
 	if (r < 0)
 		return vmanage_fail(VPOP_NO_DOMAIN_DIR, a->why, dir, NULL);
 	a->made = true;
-	return mark(d, true) < 0 ? vmanage_fail(VPOP_NO_DOMAIN_DIR, a->why,
+	return mark(d, true, false) < 0 ? vmanage_fail(VPOP_NO_DOMAIN_DIR, a->why,
 	    dir, NULL) : VPOP_OK;
 }
 
@@ -355,16 +437,62 @@ open_to_group(const struct vdomain *d)
 	return r;
 }
 
+/* Is the tree of a domain of this name being removed, here or in a directory
+ * that is a place of dirs.h? */
+static bool
+has_trash(const char *dir, const char *name, int levels)
+{
+	struct str path = {0};
+	struct stat st;
+	bool found;
+
+	str_catf(&path, "%s/" VMANAGE_TRASH "%s", dir, name);
+	found = lstat(str_c(&path), &st) == 0;
+	for (const char *p = VDIRS_LIST; !found && levels > 0 && *p != '\0';
+	    p++) {
+		str_clear(&path);
+		str_catf(&path, "%s/%c", dir, *p);
+		if (lstat(str_c(&path), &st) == 0 && S_ISDIR(st.st_mode))
+			found = has_trash(str_c(&path), name, levels - 1);
+	}
+	str_free(&path);
+	return found;
+}
+
+/* Accounts of a domain that qmail does not know are somebody's, who may miss
+ * them; unless a vmanage_domain_del was killed before it had removed them. */
+static enum vpop_error
+enter_store(struct adding *a, const struct vdomain_ref *ref)
+{
+	enum vstore_status st = vstore_domain_add(a->c->store, ref);
+	enum vpop_error e;
+
+	if (st == VSTORE_EXISTS && has_trash(str_c(&a->domains),
+	    str_c(&a->d.name), PLACE_LEVELS)) {
+		st = vstore_domain_del(a->c->store, ref);
+		if (st == VSTORE_OK || st == VSTORE_NONE)
+			st = vstore_domain_add(a->c->store, ref);
+	}
+	e = vmanage_store(a->c, st, VPOP_NO_DOMAIN, VPOP_DOMAIN_EXISTS,
+	    str_c(&a->d.name), a->why);
+	if (st == VSTORE_EXISTS)
+		str_cats(a->why, ": the store has accounts of it, which is in "
+		    "none of qmail's files");
+	return e;
+}
+
 static enum vpop_error
 fill_store(struct adding *a)
 {
 	struct vdomain_ref ref = vdomain_ref_peek(&a->d);
-	enum vpop_error e = vmanage_store(a->c,
-	    vstore_domain_add(a->c->store, &ref), VPOP_NO_DOMAIN,
-	    VPOP_DOMAIN_EXISTS, str_c(&a->d.name), a->why);
+	enum vpop_error e = enter_store(a, &ref);
 
 	if (e != VPOP_OK)
 		return e;
+	a->stored = true;
+	if (mark(&a->d, true, true) < 0)
+		return vmanage_fail(VPOP_NO_DOMAIN_DIR, a->why,
+		    str_c(&a->d.dir), NULL);
 	if (a->d.uid != a->c->uid && open_to_group(&a->d) < 0)
 		return vmanage_fail(VPOP_NO_DOMAIN_DIR, a->why,
 		    str_c(&a->d.dir), NULL);
@@ -441,7 +569,7 @@ undo(struct adding *a)
 	if (a->counting && vdirs_end(&a->dirs, false) != VSTORE_OK)
 		log_warn("%s: %s", str_c(&a->domains),
 		    vstore_reason_peek(a->c->store));
-	if (a->made && remove_tree(a->c, &a->d, a->place) < 0)
+	if (a->made && remove_tree(a->c, &a->d, a->place, a->stored) < 0)
 		str_catf(a->why, "; %s could not be removed: %s",
 		    str_c(&a->d.dir), strerror(errno));
 	if (a->counted)
@@ -464,7 +592,7 @@ add(struct adding *a)
 		return e;
 	if (assign_domain_add(&a->d, a->why) < 0)
 		return VPOP_CANNOT_UPDATE;
-	if (mark(&a->d, false) < 0)
+	if (mark(&a->d, false, false) < 0)
 		log_sys("unable to remove %s/" VMANAGE_UNFINISHED,
 		    str_c(&a->d.dir));
 	return VPOP_OK;
@@ -604,22 +732,6 @@ trash_undo(struct vmanage_trash *t, struct vmanage_owner place,
 	vfile_as_end(&as);
 }
 
-static enum vpop_error
-del_store(struct vcommand *c, const struct vdomain *d, struct str *why)
-{
-	struct vdomain_ref ref = vdomain_ref_peek(d);
-	enum vstore_status st = vstore_domain_del(c->store, &ref);
-
-	if (st == VSTORE_NONE)
-		st = VSTORE_OK;
-	if (st == VSTORE_OK && vstore_dirctl_del(c->store, str_c(&d->real),
-	    str_c(&d->dir)) == VSTORE_TEMP)
-		log_warn("%s: the counter of its directories stays: %s",
-		    str_c(&d->name), vstore_reason_peek(c->store));
-	return vmanage_store(c, st, VPOP_NO_DOMAIN, VPOP_DOMAIN_EXISTS,
-	    str_c(&d->name), why);
-}
-
 enum vpop_error
 vmanage_domain_del(struct vcommand *c, const struct vdomain *d,
     struct str *why)
@@ -655,6 +767,7 @@ vmanage_domain_del(struct vcommand *c, const struct vdomain *d,
 		trash_undo(&t, place, why);
 		goto done;
 	}
+	finish_others(c, d, &t);
 	vmanage_trash_keep(&t);
 	str_catf(&key, "dom_%lu", (unsigned long)d->uid);
 	if (domains.len > 0 && there)

@@ -202,6 +202,29 @@ domain_undone(void **state)
 	vdomain_free(&d);
 }
 
+/* What killed programs left goes with the next; a domain's that is known, and
+ * what is no domain's, stays. */
+static void
+others_trash(void **state)
+{
+	struct vdomain d = {0}, e = {0};
+
+	(void)state;
+	ok(domain_add("a.com", &d));
+	ok(domain_add("b.com", &e));
+	assert_int_equal(mkdir(at("domains/" VMANAGE_TRASH "b.com"), 0700), 0);
+	assert_int_equal(mkdir(at("domains/" VMANAGE_TRASH "c.com"), 0700), 0);
+	assert_int_equal(mkdir(at("domains/" VMANAGE_TRASH "x'y"), 0700), 0);
+	ok(vmanage_domain_del(&c, &d, &why));
+	assert_true(there("domains/" VMANAGE_TRASH "b.com"));
+	assert_false(there("domains/" VMANAGE_TRASH "c.com"));
+	assert_true(there("domains/" VMANAGE_TRASH "x'y"));
+	ok(vmanage_domain_del(&c, &e, &why));
+	assert_false(there("domains/" VMANAGE_TRASH "b.com"));
+	vdomain_free(&d);
+	vdomain_free(&e);
+}
+
 static void
 catchall(void **state)
 {
@@ -384,6 +407,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(domain, fresh),
 		cmocka_unit_test_setup(domain_undone, fresh),
+		cmocka_unit_test_setup(others_trash, fresh),
 		cmocka_unit_test_setup(catchall, fresh),
 		cmocka_unit_test_setup(user, fresh),
 		cmocka_unit_test_setup(user_elsewhere, fresh),

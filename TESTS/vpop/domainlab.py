@@ -1,8 +1,10 @@
 """What the tests of domains share: qmail's files and trees before and after."""
 
+import json
+
 import pytest
 
-from vsite import CONTROL, HOME, VPOPMAIL
+from vsite import CONTROL, DATABASE, HOME, VPOPMAIL
 
 USERS = HOME + "/users"
 DOMAINS = VPOPMAIL + "/domains"
@@ -27,6 +29,23 @@ def tree(site, path=DOMAINS):
                      "'.trash-lock' ! -name .dir_control_free "
                      "-printf '%p %m %u:%g\\n' | sort").stdout
     return out.splitlines()
+
+
+def accounts(site, domain):
+    """[(name, directory, quota)], by name."""
+    said = site.v("vuserinfo", "-j", "-D", domain).stdout
+    users = [json.loads(line) for line in said.splitlines()]
+    return sorted((u["name"], u["dir"], u["quota"]) for u in users)
+
+
+def counted(site, key, directory):
+    """How many entries the directory has had, as its counter says."""
+    if site.store == "cdb":
+        path = f"{directory}/.dir-control"
+        return int(site.h.read(path).split()[0]) if site.h.exists(path) else 0
+    said = site.db.ask("SELECT cur_users FROM dir_control WHERE domain = "
+                       f"'{key}'", DATABASE).strip()
+    return int(said.split()[-1]) if said else 0
 
 
 def known(site, name):
