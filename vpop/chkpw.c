@@ -119,16 +119,22 @@ struct asking {
 	bool smtp, pop;
 };
 
-/* "PREFIX: TEXT user@domain:address" */
+/* "PREFIX: TEXT user@domain:address"; no colon of a stranger's stands before
+ * the one that is looked for. */
 static void
 say(const struct asking *k, const char *text)
 {
 	struct str line = {0};
+	size_t at;
 
 	str_cat(&line, &k->log);
 	str_catf(&line, ": %s ", text);
+	at = line.len;
 	log_quote(&line, str_c(&k->q.user), k->q.user.len < NAME_SHOWN ?
 	    k->q.user.len : NAME_SHOWN);
+	for (; at < line.len; at++)
+		if (line.s[at] == ':')
+			line.s[at] = '_';
 	str_catc(&line, ':');
 	log_quote(&line, str_c(&k->q.remote_ip), k->q.remote_ip.len);
 	log_info("%s", str_c(&line));

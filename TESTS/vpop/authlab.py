@@ -57,17 +57,16 @@ for q in questions:
 json.dump(out, sys.stdout)
 """
 
-# Runs vchkpw for each case: {input, env, argv, close}; gives [code, out, err].
+# Runs vchkpw for each case: {input, env, argv, closed}: [code, out, err].
 RUN = """
 import json, os, subprocess, sys
 out = []
 for c in json.load(sys.stdin):
     r, w = os.pipe()
-    def fd3(r=r, w=w, c=c):
+    assert r == 3
+    def fd3(c=c):
         if c.get("closed"):
-            os.close(3) if r == 3 or w == 3 else None
-        elif r != 3:
-            os.dup2(r, 3)
+            os.close(3)
         else:
             os.set_inheritable(3, True)
     if os.fork() == 0:
