@@ -198,7 +198,13 @@ take_back(struct vcommand *c, const struct vdomain *d, const struct vuser *u,
 	struct vdomain_ref ref = vdomain_ref_peek(d);
 	enum vstore_status st = vstore_user_del(c->store, &ref,
 	    str_c(&u->name));
+	struct vuser left = {0};
 
+	/* one that lets nothing be changed can still be asked */
+	if (st == VSTORE_TEMP && vstore_user_get(c->store, &ref,
+	    str_c(&u->name), &left) == VSTORE_NONE)
+		st = VSTORE_NONE;
+	vuser_free(&left);
 	*gone_out = st == VSTORE_OK || st == VSTORE_NONE;
 	if (!*gone_out)
 		str_catf(why, "; the account may be there all the same: %s",
