@@ -110,6 +110,7 @@ class AuthSite(VSite):
         h.run(["qmail-newu"])
         self.tool(["domain-add", DOMAIN])
         self.put("jo", "secret pass")
+        self.directory("jo")
 
     # The store.
 
@@ -134,6 +135,12 @@ class AuthSite(VSite):
     def put(self, name, *args, **kw):
         self.tool(["user-add", *self.words(name, *args, **kw)])
         self.changed(name)
+
+    def directory(self, name):
+        d = f"{DOMDIR}/{name}"
+        self.h.run(["install", "-d", "-m", "700", "-o", "vpopmail", "-g",
+                    "vchkpw", d] + [f"{d}/Maildir/{sub}" for sub in
+                                    ("", "new", "cur", "tmp")])
 
     def change(self, name, *args, told=True, **kw):
         self.tool(["user-set", *self.words(name, *args, **kw)])

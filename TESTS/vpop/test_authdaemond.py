@@ -196,8 +196,7 @@ def test_a_password_is_changed(vsite):
 
 def test_a_login_is_noted(vsite):
     vsite.put("noted")
-    vsite.h.run(["install", "-d", "-m", "700", "-o", "vpopmail", "-g",
-                 "vchkpw", f"{DOMDIR}/noted"])
+    vsite.directory("noted")
     before = int(time.time())
     for ip in "192.0.2.77", "2001:db8::77":
         vsite.changed("noted")
