@@ -97,7 +97,7 @@ chkpw_service(const struct chkpw_where *w, struct str *log_out,
 		    strstr(w->program, "imap") != NULL ? "imap" : "pop3";
 	str_copys(log_out, AUTHD_OURS);
 	if (known || port == NULL || *port == '\0')
-		str_cats(log_out, name);
+		log_quote(log_out, name, strlen(name));
 	else
 		log_quote(log_out, port, strlen(port));
 	str_copys(service_out, AUTHD_OURS);

@@ -95,6 +95,8 @@ test_service(void **state)
 		{NULL, NULL, "qmail-pop3d", "vchkpw-pop3", "vchkpw-pop3",
 		    false, true},
 		{"1\n2", NULL, "x", "vchkpw-1/2", "vchkpw-pop3", false, true},
+		{"25", "pop\n3", "x", "vchkpw-pop/3", "vchkpw-pop\n3", false,
+		    true},
 	};
 	struct str log = {0}, told = {0};
 	bool smtp, pop;
