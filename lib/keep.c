@@ -134,11 +134,17 @@ static enum keep_verdict
 give_up(struct keep *k, pid_t *pid_out)
 {
 	enum keep_verdict v = KEEP_GONE;
+	int c;
 
 	if (k->pid > 0)
 		(void)kill(k->pid, SIGKILL);
 	(void)shutdown(k->fd, SHUT_RDWR);
-	if (hear(k->fd, MSG_DONTWAIT, pid_out) == 'K')
+	c = hear(k->fd, MSG_DONTWAIT, pid_out);
+	/* It died with our question unread: this is told once, and before
+	 * what it had sent. */
+	if (c < 0 && errno == ECONNRESET)
+		c = hear(k->fd, MSG_DONTWAIT, pid_out);
+	if (c == 'K')
 		v = KEEP_OK;
 	keep_stop(k);
 	return v;
