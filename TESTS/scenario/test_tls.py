@@ -1110,14 +1110,23 @@ def test_keys_in_one_process(tls):
 
 
 def test_libraries(tls):
-    """libssl is linked by tlsd and nothing else."""
-    for library, users in (("libssl", ["tlsd"]),
-                           ("libcrypto", ["keyd", "tlsd", "valija-cert"])):
+    """libssl is linked by tlsd and nothing else.  The database connector has
+    one of its own: programs of accounts that link it load it with that."""
+    def users(tool, library):
         out = tls.h.run(
             "cd /usr/local/bin; for f in $(sed -n 's|^cmd build/||p' "
             "/var/qmail/doc/manifest) /var/qmail/bin/*; do "
-            f"ldd $f 2>&1 | grep -q {library} && echo ${{f##*/}}; done; true")
-        assert out.stdout.split() == users
+            f"{tool} $f 2>&1 | grep -q {library} && echo ${{f##*/}}; done; "
+            "true")
+        return out.stdout.split()
+
+    connector = users("ldd", "libmariadb")
+    assert "authdaemond" in connector
+    for library, want in (("libssl", ["tlsd"]),
+                          ("libcrypto", ["keyd", "tlsd", "valija-cert"])):
+        assert users("readelf -d", library) == want
+        assert [u for u in users("ldd", library)
+                if u not in connector] == want
 
 
 def test_processes(tls):
