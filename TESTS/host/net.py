@@ -106,13 +106,21 @@ def unpack(host, package, without=()):
             out.write(f.read())
         files.append(inside)
     host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
-    if files:
-        host.run(["dpkg", "--no-triggers", "--force-unsafe-io",
-                  "--force-conflicts", "--force-overwrite", "--force-depends",
-                  "--force-confnew", "--path-exclude=/usr/share/man/*",
-                  "--path-exclude=/usr/share/doc/*", "-i", *files],
-                 env={"DEBIAN_FRONTEND": "noninteractive"})
-        host.run(["ldconfig"])
+    # What it needs goes first: where something is left out dpkg keeps to no
+    # order, and a package may ask for what another is to set up.
+    def itself(path):
+        return os.path.basename(path).startswith(package + "_")
+
+    for group in ([f for f in files if not itself(f)],
+                  [f for f in files if itself(f)]):
+        if group:
+            host.run(["dpkg", "--no-triggers", "--force-unsafe-io",
+                      "--force-conflicts", "--force-overwrite",
+                      "--force-depends", "--force-confnew",
+                      "--path-exclude=/usr/share/man/*",
+                      "--path-exclude=/usr/share/doc/*", "-i", *group],
+                     env={"DEBIAN_FRONTEND": "noninteractive"})
+    host.run(["ldconfig"])
 
 
 class Net:

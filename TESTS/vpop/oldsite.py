@@ -142,6 +142,8 @@ class OldSite:
         self.t = Tree()
         try:
             unpack(self.h, "tinycdb")
+            # The machine may have a mail system of ours.
+            self.h.run(["rm", "-f", "/etc/tcp.smtp", "/etc/tcp.smtp.cdb"])
             self._users()
         except BaseException:
             self.close()

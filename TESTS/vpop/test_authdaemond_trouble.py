@@ -2,6 +2,7 @@
 crowds of connections, slow clients, a store that is away, processes that are
 killed, settings that make no sense; and the part that knows system users."""
 
+import contextlib
 import os
 import re
 import signal
@@ -230,6 +231,15 @@ def test_settings_that_make_no_sense(vsite):
 
 # System users.
 
+def uids_of(h, name):
+    """{pid: real uid} of its processes; one that ends meanwhile is none."""
+    found = {}
+    for pid in h.running(name):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as f:
+            found[pid] = int(re.search(r"(?m)^Uid:\s+(\d+)", f.read())[1])
+    return found
+
+
 def test_system_users(vsite):
     h = vsite.h
     h.run(["useradd", "-m", "sysjo"])
@@ -249,17 +259,12 @@ def test_system_users(vsite):
         code, out, err = vsite.vchkpw("sysjo", "system pass",
                                       argv=("/usr/bin/id", "-un"))
         assert (code, out) == (0, "sysjo\n"), err
-        uids = set()
-        for pid in h.running("authdaemond"):
-            with open(f"/proc/{pid}/status") as f:
-                uids.add(int(re.search(r"(?m)^Uid:\s+(\d+)", f.read())[1]))
-        assert uids == {0, vsite.uid}
+        assert set(uids_of(h, "authdaemond").values()) == {0, vsite.uid}
         # Without that part all of it ends and is started again.
         old = h.running("authdaemond")
-        for pid in old:
-            with open(f"/proc/{pid}/status") as f:
-                if re.search(r"(?m)^Uid:\s+0\s", f.read()):
-                    os.kill(pid, signal.SIGKILL)
+        for pid, uid in uids_of(h, "authdaemond").items():
+            if uid == 0:
+                os.kill(pid, signal.SIGKILL)
         h.wait(lambda: not set(old) & set(h.running("authdaemond")) and
                vsite.alive(), "authdaemond to start again")
         h.wait(lambda: vsite.login("sysjo", "system pass") == OK, "sysjo")
