@@ -57,13 +57,11 @@ ask_alias(struct authd_work *w, const struct vdomain_ref *d,
 
 static enum auth_status
 cat_copy(struct authd_work *w, const struct vdomain_ref *d,
-    const char *alias, struct str *out)
+    const char *alias, bool *keeps, struct str *out)
 {
-	bool keeps = false;
-
-	switch (vstore_alias_keeps(w->store, d, alias, &keeps)) {
+	switch (vstore_alias_keeps(w->store, d, alias, keeps)) {
 	case VSTORE_OK:
-		if (keeps)
+		if (*keeps)
 			auth_answer_cat(out, "COPY", "1");
 		return AUTH_OK;
 	case VSTORE_NONE:
@@ -78,18 +76,20 @@ cat_copy(struct authd_work *w, const struct vdomain_ref *d,
 }
 
 /* jo-list-x: jo-list-x, then jo-list-default, then jo-default; with user names
- * that have an extension, jo in the end. */
+ * that have an extension, jo in the end.  *alone_out: there is an alias, and
+ * a mailbox of that name gets nothing. */
 static enum auth_status
 cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
-    const char *user, struct str *out)
+    const char *user, bool *alone_out, struct str *out)
 {
 	struct found f = {.out = out};
+	bool keeps = false;
 	struct str name = {0};
 	size_t end = strlen(user), dash = bytes_chr(user, end, '-'), at;
 	enum auth_status st = ask_alias(w, d, user, &f);
 
 	if (st == AUTH_OK && f.n > 0)
-		st = cat_copy(w, d, user, out);
+		st = cat_copy(w, d, user, &keeps, out);
 	for (; st == AUTH_OK && f.n == 0 &&
 	    (at = bytes_rchr(user, end, '-')) > 0 && at < end; end = at) {
 		str_copyb(&name, user, at);
@@ -103,6 +103,7 @@ cat_aliases(struct authd_work *w, const struct vdomain_ref *d,
 		str_copyb(&name, user, dash);
 		st = ask_alias(w, d, str_c(&name), &f);
 	}
+	*alone_out = st == AUTH_OK && f.n > 0 && !keeps;
 	str_free(&name);
 	return st;
 }
@@ -198,6 +199,7 @@ authd_work_resolve(struct authd_work *w, const struct auth_request *q,
 	struct vdomain d = {0};
 	struct vdomain_ref ref;
 	struct str *out = &r->answer;
+	bool alone = false;
 	enum vpop_error e;
 	enum auth_status st = authd_locate(w, q, &user, &d, r);
 
@@ -215,9 +217,12 @@ authd_work_resolve(struct authd_work *w, const struct auth_request *q,
 		e = vpop_user_name(&user, false);
 		if (st == AUTH_OK && (e == VPOP_OK || e == VPOP_USER_LONG) &&
 		    !vsetting_is(&w->set, VSETTING_STORE, "cdb"))
-			st = cat_aliases(w, &ref, str_c(&user), out);
+			st = cat_aliases(w, &ref, str_c(&user), &alone, out);
 		if (st == AUTH_OK && (e == VPOP_OK || e == VPOP_USER_LONG))
 			st = cat_mailbox(w, &d, str_c(&user), out);
+		/* Whoever has an alias alone needs no word on a mailbox. */
+		if (st == AUTH_TEMP && alone)
+			st = AUTH_OK;
 	}
 	if (st == AUTH_OK)
 		str_cats(out, ".\n");

@@ -242,12 +242,11 @@ get_user(struct vstore *s, enum my_role role, const struct vdomain_ref *d,
 		cat_select(v, &q, str_c(&table));
 		cat_where(v, &q, user, d);
 		st = vmysql_run(s, role, &q, take_user, out, &done);
-		/* mail must not bounce because a copy is behind; when the
-		 * other server does not answer, the copy's word counts */
+		/* mail must not bounce because a copy is behind: only the
+		 * server for updates can say that there is nobody */
 		if (st == VSTORE_OK && done.rows == 0 && my_from_copy(v->my))
-			if (vmysql_run(s, MY_ASSURE, &q, take_user, out,
-			    &done) != VSTORE_OK)
-				done.rows = 0;
+			st = vmysql_run(s, MY_ASSURE, &q, take_user, out,
+			    &done);
 	}
 	my_query_free(&q);
 	str_free(&table);

@@ -655,6 +655,12 @@ def test_several_servers(db, open_store):
             servers[2].kill()
             fresh.fails("TEMP", "database server", "user-get", "new.example",
                         "ana")
+        # a copy alone knows who is there, and not who is not
+        servers[0].start()
+        with Store(db.h, conf) as fresh:
+            assert fresh.status("user-get", "new.example", "ana") == "OK"
+            fresh.fails("TEMP", "database server", "user-get", "new.example",
+                        "never")
     finally:
         for server in servers[1:]:
             if server.pid():
