@@ -180,8 +180,10 @@ def check(site, way, mails, rcpt, helo, body=BODY, helo_too=False):
     assert ("(version=TLSv1.3 cipher=" in by) == (way != "plain")
     service = {25: "qmail-smtpd", 587: "qmail-submission",
                465: "qmail-smtps"}[WAYS[way][0]]
-    line, = re.findall(rf"(?m)^qmail-smtpd: info: accept .* to={rcpt} .*$",
-                       site.h.log(service))
+    # It is written after the answer, so mail may be there before it.
+    line, = site.h.wait(lambda: re.findall(
+        rf"(?m)^qmail-smtpd: info: accept .* to={rcpt} .*\n",
+        site.h.log(service)), f"the log of {rcpt}")
     assert (" auth=ana " in line) == WAYS[way][2]
     assert (" tls=TLSv1.3" in line) == (way != "plain")
     if body is not None:
@@ -325,5 +327,7 @@ def test_their_refusals(site, user):
                           client("submission", f"{user}@{HOSTNAME}")],
                          check=False)
         assert out.returncode != 0, out
+    site.h.wait(lambda: site.h.log("qmail-submission").count(
+        " auth-failed ") >= 2, "both failures in the log")
     assert site.h.log("qmail-submission").count(" auth-failed ") == 2
     assert site.mails(user) == []

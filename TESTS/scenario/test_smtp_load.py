@@ -269,7 +269,7 @@ def test_the_disk_is_full(small):
            int(before), "the file to go")
     last = client(f"{who}@{HOSTNAME}")[-1]
     assert last.startswith("MAIL 452 4.3.1"), last
-    assert " code=452 " in h.log("qmail-smtpd")
+    h.wait(lambda: " code=452 " in h.log("qmail-smtpd"), "the line of it")
     # room again: what waited is delivered, and new mail is taken
     h.run(f"rm -f {HOME}/fill {HOME}/fill2; chmod -t ~{who}; "
           "svc -a /service/qmail")

@@ -217,7 +217,8 @@ def test_settings_that_make_no_sense(vsite):
     vsite.setting("logintries", "many")
     vsite.reload("settings stay as they were")
     works(vsite, "jo")
-    assert "logintries: many: not a number" in vsite.log()
+    vsite.h.wait(lambda: "logintries: many: not a number" in vsite.log(),
+                 "the reason in the log")
     vsite.h.run(["svc", "-t", "/service/authdaemond"])
     vsite.h.wait(lambda: "fatal: /home/vpopmail/etc/logintries: many: not a "
                  "number" in vsite.log(), "its reason")

@@ -166,6 +166,8 @@ def test_submission_with_a_virtual_user(domain):
         step, code, _ = domain.smtp(*tls, "--login", f"{user}:wrong", jo,
                                     last=True)
         assert (step, code) == ("AUTH", "535")
-    log = domain.h.log("qmail-submission")
-    assert f"vchkpw-submission: (PLAIN) login success {user}:" in log
+    log = domain.h.wait(
+        lambda: (text := domain.h.log("qmail-submission")) and
+        f"vchkpw-submission: (PLAIN) login success {user}:" in text and text,
+        "the login in the log")
     assert "pass word" not in log

@@ -110,6 +110,9 @@ def test_what_is_refused(vsite):
         got = list(pool.map(lambda c: swaks(
             vsite, "--quit-after", "AUTH", user=c[0], password=c[1],
             ip=c[3]), cases))
+    vsite.h.wait(lambda: all(f"{line} {user}:{ip}\n" in
+                             vsite.log("qmail-submission")
+                             for user, _, line, ip in cases), "all lines")
     log = vsite.log("qmail-submission")
     for (user, password, line, ip), (code, said) in zip(cases, got):
         assert code == AUTH_REFUSED and "535 5.7.8" in said, (user, said)
