@@ -1,0 +1,52 @@
+/* mail/mdscan.h - which messages are in a Maildir: a scan that cannot lie.
+ *
+ * A directory that is read while others rename in it may leave out a message
+ * that was never away.  So: the times of new/ and cur/ are taken before and
+ * after; if they moved, or lie so near that a change would not show, it is
+ * read again with a watch (inotify) set before, and what the watch tells is
+ * added.  A message that was there all the time is in the result.
+ *
+ * Nothing is opened and nothing stat'ed but the two directories.  Names that
+ * begin with a dot are left out (".nfs..." among them), and those longer than
+ * MDSCAN_NAME. */
+#ifndef MAIL_MDSCAN_H
+#define MAIL_MDSCAN_H
+
+#include "lib/str.h"
+
+#define MDSCAN_NAME 255                 /* bytes of a name */
+#define MDSCAN_MAX (1 << 22)            /* messages; more is EOVERFLOW */
+#define MDSCAN_DOUBT_MS 20              /* two changes within it may have one
+                                         * time; 2000 on NFS */
+
+struct mdscan_entry {
+	uint32_t at;                    /* of the name in pool, which has a NUL
+	                                 * after each */
+	uint16_t base;                  /* bytes of it before the ":" */
+	bool is_new;                    /* in new/, not cur/ */
+};
+
+struct mdscan {
+	struct str pool;
+	struct mdscan_entry *entries;
+	size_t n, cap;
+};
+
+/* Appends what is there, in no order; a message that moved meanwhile may be
+ * in it twice, the later name after the earlier.  maildir: its descriptor.
+ * 0, or -1 with errno (ENOENT: no new/ or cur/). */
+__attribute__((warn_unused_result))
+int mdscan_read(int maildir, struct mdscan *);
+void mdscan_free(struct mdscan *);
+const char *mdscan_name(const struct mdscan *, size_t i);
+
+/* What a name tells.  UINT64_MAX when it does not. */
+uint64_t mdname_size(const char *name);         /* ",S=N" bytes of the file */
+uint64_t mdname_wire(const char *name);         /* ",W=N" with CR LF */
+/* Microseconds since 1970 of its delivery: "SEC." and, when it has one, the
+ * number after "M". */
+uint64_t mdname_time(const char *name);
+size_t mdname_base(const char *name);           /* bytes before the ":" */
+bool mdname_has_flag(const char *name, char flag);
+
+#endif
