@@ -30,6 +30,8 @@
 	    "simultaneous connections to port 25")                            \
 	X(CONCURRENCYLOCAL, "concurrencylocal", "10", "qmail-send",           \
 	    "simultaneous local deliveries")                                  \
+	X(CONCURRENCYPOP3, "concurrencypop3", "100", "run scripts",           \
+	    "simultaneous connections to 110 and 995, each")                  \
 	X(CONCURRENCYREMOTE, "concurrencyremote", "20", "qmail-send",         \
 	    "simultaneous remote deliveries")                                 \
 	X(CONCURRENCYSUBMISSION, "concurrencysubmission", "100",              \
@@ -62,8 +64,16 @@
 	    "more accepted domains, compiled to morercpthosts.cdb")           \
 	X(PERCENTHACK, "percenthack", NULL, "qmail-send",                     \
 	    "domains where user%host@domain means user@host")                 \
+	X(PLAINTEXTAUTH, "plaintextauth", "0", "qmail-popup",                 \
+	    "1: passwords are taken without TLS")                             \
 	X(PLUSDOMAIN, "plusdomain", "@me", "qmail-inject",                    \
 	    "added to host names that end in +")                              \
+	X(POP3LOGINDELAY, "pop3logindelay", "0", "qmail-popup, qmail-pop3d",  \
+	    "seconds between two logins to a mailbox, 0: none")               \
+	X(POP3SESSIONS, "pop3sessions", "10", "qmail-pop3d",                  \
+	    "simultaneous sessions of a mailbox, 0: any number")              \
+	X(POP3UIDL, "pop3uidl", "auto", "qmail-pop3d",                        \
+	    "whose message identifiers are kept")                             \
 	X(QMQPSERVERS, "qmqpservers", NULL, "qmail-qmqpc",                    \
 	    "QMQP servers, tried in order")                                   \
 	X(QUEUELIFETIME, "queuelifetime", "604800", "qmail-send",             \
@@ -80,6 +90,8 @@
 	    "artificial routes, domain:relay[:port] [option]...")             \
 	X(TIMEOUTCONNECT, "timeoutconnect", "60", "qmail-remote",             \
 	    "seconds for a connection to be made")                            \
+	X(TIMEOUTPOP3D, "timeoutpop3d", "1200", "qmail-pop3d",                \
+	    "seconds for each read from a client")                            \
 	X(TIMEOUTREMOTE, "timeoutremote", "1200", "qmail-remote",             \
 	    "seconds for each answer of a remote host")                       \
 	X(TIMEOUTSMTPD, "timeoutsmtpd", "1200", "qmail-smtpd",                \
