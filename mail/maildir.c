@@ -80,21 +80,49 @@ cat_unique(struct str *out)
 	cat_host(out);
 }
 
+/* Hashed to be short: an identifier of POP3 has 70 bytes.  Two keys of one
+ * microsecond have one name as often as two recipients have one hash. */
 static void
 cat_keyed(struct str *out, const struct maildir_key *k)
 {
-	str_catf(out, "%lld.M%06ldN%03ldI%llxR%016llxQ%zu", (long long)k->sec,
-	    k->nsec / 1000, k->nsec % 1000, (unsigned long long)k->inode,
-	    (unsigned long long)k->rcpt, k->step);
-	if (k->copy > 0)
-		str_catf(out, "C%u", k->copy);
-	str_catc(out, '.');
+	struct hash h;
+
+	hash_init(&h, 0, 0);
+	hash_add(&h, &k->inode, sizeof k->inode);
+	hash_add(&h, &k->nsec, sizeof k->nsec);
+	hash_add(&h, &k->rcpt, sizeof k->rcpt);
+	hash_add(&h, &k->step, sizeof k->step);
+	hash_add(&h, &k->copy, sizeof k->copy);
+	str_catf(out, "%lld.M%06ldK%016llx.", (long long)k->sec,
+	    k->nsec / 1000, (unsigned long long)hash_end(&h));
 	cat_host(out);
+}
+
+/* What was written so far. */
+struct count {
+	uint64_t size;
+	uint64_t bare;          /* LFs that have no CR before them */
+	char last;              /* byte */
+};
+
+static void
+count_add(struct count *c, const char *s, size_t n)
+{
+	const char *end = s + n;
+
+	if (n == 0)
+		return;
+	for (const char *p = s;
+	    (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+		if ((p == s ? c->last : p[-1]) != '\r')
+			c->bare++;
+	c->last = end[-1];
+	c->size += n;
 }
 
 /* A unique name is the one in tmp/, so it is known to be new. */
 static void
-set_final(struct maildir_file *f, uint64_t size,
+set_final(struct maildir_file *f, const struct count *c,
     const struct maildir_key *key)
 {
 	str_copy(&f->final, &f->dir);
@@ -104,7 +132,13 @@ set_final(struct maildir_file *f, uint64_t size,
 	else
 		str_cats(&f->final, str_c(&f->tmp) + f->dir.len + 4);
 	str_cats(&f->final, ",S=");
-	str_catu(&f->final, size);
+	str_catu(&f->final, c->size);
+	/* What ends in the middle of a line is two bytes longer for POP3 than
+	 * for IMAP, so no number would be right for both. */
+	if (c->size == 0 || c->last == '\n') {
+		str_cats(&f->final, ",W=");
+		str_catu(&f->final, c->size + c->bare);
+	}
 }
 
 static enum maildir_status
@@ -135,14 +169,14 @@ create_tmp(struct maildir_file *f)
 /* head goes out with the first bytes of the message in one write. */
 static enum maildir_status
 copy_message(struct maildir_file *f, const char *head, size_t nhead, int mfd,
-    uint64_t *size_out)
+    struct count *out)
 {
 	struct str buf = {0};
 	enum maildir_status st = MAILDIR_OK;
 	off_t at = 0;
 
 	str_copyb(&buf, head, nhead);
-	*size_out = 0;
+	*out = (struct count){0};
 	for (;;) {
 		ssize_t n;
 
@@ -160,7 +194,7 @@ copy_message(struct maildir_file *f, const char *head, size_t nhead, int mfd,
 			st = failed(f, MAILDIR_WRITE);
 			break;
 		}
-		*size_out += buf.len;
+		count_add(out, buf.s, buf.len);
 		buf.len = 0;
 		if (n == 0)
 			break;
@@ -175,19 +209,19 @@ maildir_write(struct maildir_file *f, const char *dir, const char *head,
 {
 	enum maildir_status status;
 	struct stat st;
-	uint64_t size;
+	struct count count;
 
 	*f = (struct maildir_file){.fd = -1, .replace = key != NULL};
 	str_copys(&f->dir, dir);
 	if (create_tmp(f) < 0)
 		return failed(f, MAILDIR_CREATE);
-	status = copy_message(f, head, nhead, mfd, &size);
+	status = copy_message(f, head, nhead, mfd, &count);
 	if (status != MAILDIR_OK)
 		return status;
 	if (fstat(f->fd, &st) < 0)
 		return failed(f, MAILDIR_WRITE);
 	f->dev = st.st_dev;
-	set_final(f, size, key);
+	set_final(f, &count, key);
 	return MAILDIR_OK;
 }
 

@@ -6,10 +6,11 @@
  *	maildir_commit(files, n)        sync all, rename all, sync each new/
  *	maildir_free(&f)                removes what is still in tmp/
  *
- * Names in new/ are "SEC.MusecNnsecPpid.HOST,S=SIZE", never used before, or
- * made from a key, so that a delivery done again replaces what the first one
- * left instead of doubling it.  Paths may be relative: all three calls want the
- * same working directory.  Files have mode 0600. */
+ * Names in new/ are "SEC.MusecNnsecPpid.HOST,S=SIZE,W=WIRE", never used before,
+ * or made from a key, so that a delivery done again replaces what the first one
+ * left instead of doubling it.  WIRE: bytes when each LF has a CR before it; not
+ * in the name of a file that does not end in LF.  Paths may be relative: all
+ * three calls want the same working directory.  Files have mode 0600. */
 #ifndef MAIL_MAILDIR_H
 #define MAIL_MAILDIR_H
 

@@ -50,7 +50,8 @@ def test_maildir(site, user):
     name, = site.h.listdir(f"/home/{user}/Other/new")
     st = site.h.stat(f"/home/{user}/Other/new/{name}")
     assert st.st_uid == site.h.user(user).pw_uid
-    assert f",S={len(text.encode())}" in name
+    assert name.endswith(f",S={len(text.encode())},"
+                         f"W={len(text.encode()) + text.count(chr(10))}")
     assert st.st_mode & 0o077 == 0
     assert site.h.listdir(f"/home/{user}/Other/tmp") == []
 

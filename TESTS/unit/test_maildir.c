@@ -57,15 +57,21 @@ teardown(void **state)
 }
 
 static int
-message(const char *text)
+message_bytes(const char *text, size_t n)
 {
 	char path[] = "mess.XXXXXX";
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	assert_int_equal(fd_write_all(fd, text, n), 0);
 	return fd;      /* at its end: the position must not matter */
+}
+
+static int
+message(const char *text)
+{
+	return message_bytes(text, strlen(text));
 }
 
 static size_t
@@ -108,7 +114,7 @@ test_one(void **state)
 {
 	struct maildir_file f, *one = &f;
 	struct str name = {0}, path = {0}, got = {0};
-	char want[32];
+	const char *end;
 	int m = message(TEXT);
 
 	(void)state;
@@ -123,8 +129,10 @@ test_one(void **state)
 	maildir_free(&f);
 	assert_int_equal(count("one/tmp", &name), 0);
 	assert_int_equal(count("one/new", &name), 1);
-	(void)snprintf(want, sizeof want, ",S=%zu", strlen(HEAD TEXT));
-	assert_non_null(strstr(str_c(&name), want));
+	/* 16 + 17 bytes in 4 lines. */
+	end = strchr(str_c(&name), ',');
+	assert_non_null(end);
+	assert_string_equal(end, ",S=33,W=37");
 	assert_true(name.s[0] >= '1' && name.s[0] <= '9');
 	assert_null(strchr(str_c(&name), ':'));
 	str_catf(&path, "one/new/%s", str_c(&name));
@@ -171,7 +179,10 @@ test_key(void **state)
 		if (i == 1)
 			assert_string_equal(str_c(&a), str_c(&b));
 	}
-	assert_int_equal(strncmp(str_c(&a), "1700000000.", 11), 0);
+	assert_int_equal(strncmp(str_c(&a), "1700000000.M123456K", 19), 0);
+	/* 16 digits of the hash, and the host. */
+	assert_int_equal(strspn(str_c(&a) + 19, "0123456789abcdef"), 16);
+	assert_int_equal(a.s[35], '.');
 	str_free(&a);
 	str_free(&b);
 	(void)close(m);
@@ -260,7 +271,8 @@ test_large(void **state)
 	maildir_commit(&one, 1);
 	maildir_free(&f);
 	assert_int_equal(count("large/new", &name), 1);
-	assert_non_null(strstr(str_c(&name), ",S=200017"));
+	/* Its last line is not ended. */
+	assert_string_equal(strchr(str_c(&name), ','), ",S=200017");
 	str_catf(&path, "large/new/%s", str_c(&name));
 	assert_int_equal(fs_read(str_c(&path), &got, 1 << 20), 0);
 	assert_int_equal(got.len, 200017);
@@ -270,6 +282,89 @@ test_large(void **state)
 	str_free(&path);
 	str_free(&got);
 	(void)close(m);
+}
+
+/* Delivers into "size" and says what its name has from the comma on. */
+static void
+expect_sizes(const char *head, const char *text, size_t n, const char *want)
+{
+	struct maildir_file f, *one = &f;
+	int m = message_bytes(text, n);
+
+	assert_int_equal(maildir_write(&f, "size/", head, strlen(head), m,
+	    NULL), MAILDIR_OK);
+	maildir_commit(&one, 1);
+	assert_int_equal(f.status, MAILDIR_OK);
+	assert_string_equal(strchr(str_c(&f.final), ','), want);
+	maildir_free(&f);
+	(void)close(m);
+}
+
+static void
+test_sizes(void **state)
+{
+	static const struct {
+		const char *head, *text;
+		size_t n;
+		const char *want;
+	} cases[] = {
+		{"", "", 0, ",S=0,W=0"},
+		{"", "\n", 1, ",S=1,W=2"},
+		{"", "\r\n", 2, ",S=2,W=2"},
+		{"", "\n\n", 2, ",S=2,W=4"},
+		{"", "\n\r\n", 3, ",S=3,W=4"},
+		{"", "\r\n\n", 3, ",S=3,W=4"},
+		{"", "\r\r\n", 3, ",S=3,W=3"},
+		{"", "a\rb\n", 4, ",S=4,W=5"},        /* a bare CR */
+		{"", "\r", 1, ",S=1"},
+		{"", "a\n\r", 3, ",S=3"},
+		{"", "a\nb", 3, ",S=3"},
+		{"h\n", "", 0, ",S=2,W=3"},
+		{"h\n", "\n", 1, ",S=3,W=5"},
+		{"h\r", "\n", 1, ",S=3,W=3"},
+		{"h\r", "a\n", 2, ",S=4,W=5"},
+		{"h\n", "\0\n\0\n", 4, ",S=6,W=9"},
+		{"h\n", "\xc3\xa4\xff\n", 4, ",S=6,W=8"},
+	};
+
+	(void)state;
+	assert_int_equal(maildir_make("size"), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		expect_sizes(cases[i].head, cases[i].text, cases[i].n,
+		    cases[i].want);
+}
+
+/* CR LF, LF and what is before them on every place around the end of what is
+ * read at once (64 KiB). */
+static void
+test_sizes_at_the_seam(void **state)
+{
+	const size_t seam = 65536;
+	struct str text = {0};
+	char want[64];
+
+	(void)state;
+	for (size_t k = seam - 6; k <= seam + 2; k++) {
+		str_clear(&text);
+		while (text.len < k)
+			str_catc(&text, 'a');
+		str_cats(&text, "\r\n\nb\n");
+		(void)snprintf(want, sizeof want, ",S=%zu,W=%zu", k + 5,
+		    k + 7);
+		expect_sizes("", text.s, text.len, want);
+		(void)snprintf(want, sizeof want, ",S=%zu,W=%zu", k + 7,
+		    k + 10);
+		expect_sizes("h\n", text.s, text.len, want);
+		str_catc(&text, '\r');
+		(void)snprintf(want, sizeof want, ",S=%zu", k + 6);
+		expect_sizes("", text.s, text.len, want);
+	}
+	/* More than two of them, all LF. */
+	str_clear(&text);
+	while (text.len < 3 * seam)
+		str_catc(&text, '\n');
+	expect_sizes("", text.s, text.len, ",S=196608,W=393216");
+	str_free(&text);
 }
 
 /* L6: a hundred processes, one Maildir, no message over another. */
@@ -321,6 +416,8 @@ main(void)
 		cmocka_unit_test(test_batch),
 		cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_sizes_at_the_seam),
 		cmocka_unit_test(test_parallel),
 	};
 

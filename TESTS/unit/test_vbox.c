@@ -124,7 +124,7 @@ test_make(void **state)
 	assert_int_equal(find("0/jo/Maildir/new/*", path, sizeof path), 1);
 	slurp(path, text, sizeof text);
 	assert_string_equal(text, HEAD BODY);
-	assert_non_null(strstr(path, ",S=56"));
+	assert_non_null(strstr(path, ",S=56,W=61"));
 	assert_int_equal(stat(box, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(stat(path, &st), 0);

@@ -73,7 +73,9 @@ def test_bulletin(site):
     st = s.h.stat(f"{new}/{name}")
     assert st.st_mode & 0o777 == 0o600
     assert st.st_uid == s.h.user("vpopmail").pw_uid
-    assert name.endswith(f",S={st.st_size}") and st.st_size == len(text)
+    assert st.st_size == len(text)
+    wire = st.st_size + text.count("\n")
+    assert name.endswith(f",S={st.st_size},W={wire}")
 
 
 def test_bulletin_with_fields_of_its_own(site):
