@@ -49,3 +49,6 @@ UNIT += program
 LIB_SRC += mail/vplan.c
 UNIT += vplan
 LIB_SRC += mail/show.c
+LIB_SRC += mail/sasl.c
+UNIT += sasl
+FUZZ += sasl

@@ -32,7 +32,7 @@ enum sasl_step {
 
 struct sasl {
 	enum sasl_mech mech;
-	unsigned asked;                 /* challenges so far */
+	bool named;                     /* LOGIN: the password is next */
 	const char *challenge;          /* base64, "" for an empty one */
 	struct str user, pass;
 };
@@ -40,10 +40,11 @@ struct sasl {
 /* Any case; SASL_NO_MECH when it is neither. */
 enum sasl_mech sasl_mech_of(const char *name, size_t n);
 /* initial: the response that came with the command, "=" for an empty one;
- * NULL: none came. */
+ * NULL or "": none came. */
 __attribute__((warn_unused_result))
 enum sasl_step sasl_begin(struct sasl *out, enum sasl_mech,
     const char *initial);
+/* After SASL_MORE alone. */
 __attribute__((warn_unused_result))
 enum sasl_step sasl_next(struct sasl *, const char *line, size_t n);
 void sasl_wipe(struct sasl *);

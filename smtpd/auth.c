@@ -1,27 +1,13 @@
-/* smtpd/auth.c - AUTH PLAIN and LOGIN (RFC 4954, 4616).
+/* smtpd/auth.c - AUTH PLAIN and LOGIN (RFC 4954).
  *
  * A password is in memory from its line to the checker's answer, then wiped;
  * it is in no log and in no reply.  All that is wrong looks the same. */
-#include "lib/base64.h"
+#include "mail/sasl.h"
 #include "smtpd/session.h"
 
 #include <string.h>
 
-struct secret {
-	struct str user, pass;
-};
-
-static void
-wipe(struct str *s)
-{
-	if (s->cap > 0)
-		explicit_bzero(s->s, s->cap);
-	str_free(s);
-}
-
-/* What was read of the client's lines holds no secret any more.  Growing
- * strings leave copies behind, so those that take secrets are made large
- * enough before. */
+/* What was read of the client's lines holds no secret any more. */
 static void
 wipe_line(struct smtpd *s)
 {
@@ -29,13 +15,6 @@ wipe_line(struct smtpd *s)
 	if (s->line.cap > 0)
 		explicit_bzero(s->line.s, s->line.cap);
 	str_clear(&s->line);
-}
-
-static int
-decode(struct str *out, const char *code, size_t n)
-{
-	str_reserve(out, n);
-	return base64_decode(out, code, n);
 }
 
 static void
@@ -51,21 +30,17 @@ log_auth(const struct smtpd *s, const char *event, const struct str *user)
 	wire_log_end(&l);
 }
 
-/* The next answer of the client, decoded.  -1: refused, or over. */
+/* Sends the challenge and reads the answer to it.  -1: refused, or over. */
 static int
-ask(struct smtpd *s, const char *challenge, struct str *out)
+ask(struct smtpd *s, struct sasl *x, enum sasl_step *st)
 {
 	int r = -1;
 
-	wire_replyf(s, "334 %s", challenge);
+	wire_replyf(s, "334 %s", x->challenge);
 	switch (wire_line(s, SMTPD_LINE_AUTH)) {
 	case WIRE_OK:
-		if (str_eqs(&s->line, "*"))
-			wire_refuse(s, NULL, "501 5.7.0 as you like");
-		else if (decode(out, str_c(&s->line), s->line.len) < 0)
-			wire_refuse(s, NULL, "501 5.5.2 that is no base64");
-		else
-			r = 0;
+		*st = sasl_next(x, str_c(&s->line), s->line.len);
+		r = 0;
 		break;
 	case WIRE_TOOLONG:
 		wire_refuse(s, NULL, "500 5.5.6 line too long");
@@ -78,61 +53,31 @@ ask(struct smtpd *s, const char *challenge, struct str *out)
 	return r;
 }
 
-/* A response that came with the command; "=" is an empty one. */
+/* User and password, as far as the client says them.  -1: refused, or over. */
 static int
-initial(struct smtpd *s, const char *arg, struct str *out)
+converse(struct smtpd *s, enum sasl_mech mech, const char *initial,
+    struct sasl *out)
 {
-	if (strcmp(arg, "=") == 0)
-		return 0;
-	if (decode(out, arg, strlen(arg)) == 0)
-		return 0;
-	wire_refuse(s, NULL, "501 5.5.2 that is no base64");
-	return -1;
-}
+	enum sasl_step st = sasl_begin(out, mech, initial);
 
-/* "[authzid] NUL authcid NUL password": who somebody wants to act as must be
- * who that is. */
-static int
-split_plain(struct smtpd *s, const struct str *r, struct secret *out)
-{
-	const char *p = str_c(r), *end = p + r->len;
-	size_t zid = bytes_chr(p, r->len, '\0');
-	const char *user = p + zid + 1;
-	size_t n = zid < r->len ? bytes_chr(user, (size_t)(end - user), '\0')
-	    : 0;
-	const char *pass = user + n + 1;
-
-	if (zid == r->len || user + n >= end ||
-	    memchr(pass, '\0', (size_t)(end - pass)) != NULL) {
+	while (st == SASL_MORE)
+		if (ask(s, out, &st) < 0)
+			return -1;
+	switch (st) {
+	case SASL_DONE:
+		return 0;
+	case SASL_CANCELLED:
+		wire_refuse(s, NULL, "501 5.7.0 as you like");
+		break;
+	case SASL_NOT_BASE64:
+		wire_refuse(s, NULL, "501 5.5.2 that is no base64");
+		break;
+	case SASL_MALFORMED:
+	case SASL_MORE:
 		wire_refuse(s, NULL, "501 5.5.2 that is no PLAIN response");
-		return -1;
+		break;
 	}
-	str_copyb(&out->user, user, n);
-	str_copyb(&out->pass, pass, (size_t)(end - pass));
-	if (zid > 0 && !(zid == n && memcmp(p, user, n) == 0))
-		str_clear(&out->pass);  /* wrong, like all that is wrong */
-	return 0;
-}
-
-static int
-plain(struct smtpd *s, const char *arg, struct secret *out)
-{
-	struct str r = {0};
-	int x = *arg != '\0' ? initial(s, arg, &r) : ask(s, "", &r);
-
-	if (x == 0)
-		x = split_plain(s, &r, out);
-	wipe(&r);
-	return x;
-}
-
-static int
-login(struct smtpd *s, const char *arg, struct secret *out)
-{
-	int x = *arg != '\0' ? initial(s, arg, &out->user) :
-	    ask(s, "VXNlcm5hbWU6", &out->user);         /* Username: */
-
-	return x < 0 ? x : ask(s, "UGFzc3dvcmQ6", &out->pass);
+	return -1;
 }
 
 /* One user with one who was tried before. */
@@ -163,7 +108,7 @@ wrong(struct smtpd *s, const struct str *user)
 }
 
 static void
-check(struct smtpd *s, const struct secret *x)
+check(struct smtpd *s, const struct sasl *x)
 {
 	enum checkpw_status st = CHECKPW_WRONG;
 
@@ -211,22 +156,19 @@ allowed(struct smtpd *s)
 void
 auth_auth(struct smtpd *s, const char *arg)
 {
-	struct secret x = {0};
+	struct sasl x = {0};
 	size_t n = strcspn(arg, " ");
 	const char *first = arg + n + strspn(arg + n, " ");
-	int r = -1;
+	enum sasl_mech mech;
 
-	if (!allowed(s))
-		;
-	else if (bytes_caseeq(arg, n, "PLAIN", 5))
-		r = plain(s, first, &x);
-	else if (bytes_caseeq(arg, n, "LOGIN", 5))
-		r = login(s, first, &x);
-	else
-		wire_refuse(s, NULL, "504 5.5.4 AUTH PLAIN or AUTH LOGIN");
-	if (r == 0)
-		check(s, &x);
-	wipe(&x.user);
-	wipe(&x.pass);
+	if (allowed(s)) {
+		mech = sasl_mech_of(arg, n);
+		if (mech == SASL_NO_MECH)
+			wire_refuse(s, NULL, "504 5.5.4 AUTH PLAIN or AUTH "
+			    "LOGIN");
+		else if (converse(s, mech, first, &x) == 0)
+			check(s, &x);
+	}
+	sasl_wipe(&x);
 	wipe_line(s);
 }
