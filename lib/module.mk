@@ -18,4 +18,4 @@ FUZZ += dns
 LIB_SRC += lib/base64.c
 LIB_SRC += lib/keep.c
 UNIT += base64 keep
-LIB_SRC += lib/cdb_ask.c
+LIB_SRC += lib/cdb_ask.c lib/user_file.c

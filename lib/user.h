@@ -33,5 +33,7 @@ void user_free(struct user *);
 void user_need(const char *name, uid_t *uid_out, gid_t *gid_out);
 uid_t user_need_uid(const char *name);
 gid_t user_need_group(const char *name);
+/* The same for a static program, which has no name service: /etc/passwd. */
+void user_need_file(const char *name, uid_t *uid_out, gid_t *gid_out);
 
 #endif

@@ -9,12 +9,11 @@
 #include "lib/sig.h"
 #include "lib/sock.h"
 #include "lib/tlsreq.h"
+#include "lib/user.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,26 +29,6 @@ struct wrap {
 	uid_t uid;
 	gid_t gid;
 };
-
-/* Not through the name service, which a static program has not got: accounts
- * of programs are in the file. */
-static void
-find_account(struct wrap *w)
-{
-	FILE *f = fopen("/etc/passwd", "re");
-	const struct passwd *pw;
-
-	if (f == NULL)
-		die_sys(111, "unable to read /etc/passwd");
-	do
-		pw = fgetpwent(f);
-	while (pw != NULL && strcmp(pw->pw_name, w->account) != 0);
-	if (pw == NULL)
-		die(111, "no account %s in /etc/passwd", w->account);
-	w->uid = pw->pw_uid;
-	w->gid = pw->pw_gid;
-	(void)fclose(f);
-}
 
 static void
 drop(const struct wrap *w)
@@ -286,7 +265,7 @@ main(int argc, char **argv)
 	if (optind == argc)
 		die_usage(USAGE);
 	if (w.account != NULL)
-		find_account(&w);
+		user_need_file(w.account, &w.uid, &w.gid);
 	if (w.on_demand)
 		offer(&w);
 	else

@@ -195,6 +195,34 @@ test_failing_service(void **state)
 	unit_dies(no_fds, NULL, 0, "");
 }
 
+static void
+need_nobody(void *arg)
+{
+	uid_t uid;
+	gid_t gid;
+
+	(void)arg;
+	user_need_file("no-such-user", &uid, &gid);
+}
+
+/* root: 0 and 0, daemon: 1 and 1, on every Debian. */
+static void
+test_file(void **state)
+{
+	uid_t uid = 9;
+	gid_t gid = 9;
+
+	(void)state;
+	user_need_file("root", &uid, &gid);
+	assert_int_equal(uid, 0);
+	assert_int_equal(gid, 0);
+	user_need_file("daemon", &uid, &gid);
+	assert_int_equal(uid, 1);
+	assert_int_equal(gid, 1);
+	unit_dies(need_nobody, NULL, 111,
+	    "no account no-such-user in /etc/passwd");
+}
+
 int
 main(void)
 {
@@ -203,6 +231,7 @@ main(void)
 		cmocka_unit_test(test_failing_service),
 		cmocka_unit_test(test_root),
 		cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
