@@ -23,7 +23,7 @@
 	X(BOUNCEMAXBYTES, "bouncemaxbytes", "50000", "qmail-send",            \
 	    "bytes of the original message that a bounce carries, 0: all")    \
 	X(CHECKPASSWORD, "checkpassword", "vchkpw /bin/true", "run scripts",  \
-	    "program that knows passwords for submission, and what it runs")  \
+	    "program that knows passwords, and what it runs for submission")  \
 	X(CONCURRENCYHOST, "concurrencyhost", "10", "qmail-send",             \
 	    "simultaneous remote deliveries to one domain, 0: no limit")      \
 	X(CONCURRENCYINCOMING, "concurrencyincoming", "200", "run scripts",   \
@@ -68,6 +68,8 @@
 	    "1: passwords are taken without TLS")                             \
 	X(PLUSDOMAIN, "plusdomain", "@me", "qmail-inject",                    \
 	    "added to host names that end in +")                              \
+	X(POP3LIMITS, "pop3limits", NULL, "run scripts",                      \
+	    "other limits of connections to 110 and 995, each")               \
 	X(POP3LOGINDELAY, "pop3logindelay", "0", "qmail-popup, qmail-pop3d",  \
 	    "seconds between two logins to a mailbox, 0: none")               \
 	X(POP3SESSIONS, "pop3sessions", "10", "qmail-pop3d",                  \

@@ -198,23 +198,37 @@ out:
 int
 config_make_rules(struct place *p, struct str *done, struct str *path)
 {
-	static const char rules[] =
-	    "# Who may connect to port 25, and who may relay to anywhere: see\n"
-	    "# tcprules(1).  After a change: svc -t /service/qmail-smtpd\n"
-	    "127.:allow,RELAYCLIENT=\"\"\n"
-	    "::1:allow,RELAYCLIENT=\"\"\n"
-	    ":allow\n";
+	static const struct {
+		const char *path, *text;
+	} rules[] = {
+		{"/etc/tcp.smtp",
+		    "# Who may connect to port 25, and who may relay to "
+		    "anywhere: see\n"
+		    "# tcprules(1).  After a change: svc -t "
+		    "/service/qmail-smtpd\n"
+		    "127.:allow,RELAYCLIENT=\"\"\n"
+		    "::1:allow,RELAYCLIENT=\"\"\n"
+		    ":allow\n"},
+		{"/etc/tcp.pop3",
+		    "# Who may fetch mail, on ports 110 and 995: see "
+		    "tcprules(1).\n"
+		    "# After a change: svc -t /service/pop3 /service/pop3s\n"
+		    ":allow\n"},
+	};
 
-	str_copys(path, "/etc/tcp.smtp");
-	switch (place_make_once(p, str_c(path), "root", "root", 0644, rules)) {
-	case PLACE_FAILED:
-		return -1;
-	case PLACE_CHANGED:
-		str_catf(done, "made %s\n", str_c(path));
-		break;
-	case PLACE_SAME:
-	case PLACE_EDITED:
-		break;
+	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+		str_copys(path, rules[i].path);
+		switch (place_make_once(p, rules[i].path, "root", "root", 0644,
+		    rules[i].text)) {
+		case PLACE_FAILED:
+			return -1;
+		case PLACE_CHANGED:
+			str_catf(done, "made %s\n", rules[i].path);
+			break;
+		case PLACE_SAME:
+		case PLACE_EDITED:
+			break;
+		}
 	}
 	return 0;
 }

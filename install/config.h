@@ -29,7 +29,8 @@ __attribute__((warn_unused_result))
 int config_make_control(struct place *, const char *host, struct str *done,
     struct str *path);
 
-/* Makes /etc/tcp.smtp where missing.  0, or -1 with the file in *path. */
+/* Makes /etc/tcp.smtp and /etc/tcp.pop3 where missing.  0, or -1 with the file
+ * in *path. */
 __attribute__((warn_unused_result))
 int config_make_rules(struct place *, struct str *done, struct str *path);
 

@@ -213,6 +213,54 @@ setup_install(const struct setup_options *o)
 	str_free(&vpopmail);
 }
 
+/* Does something else stand at that name?  It may be another server, which
+ * runs. */
+static bool
+is_taken(const struct place *p, const struct tree_item *it)
+{
+	const char *name;
+	int dir = place_open_parent(p, str_c(&it->path), &name), e;
+	char have[4096];
+	ssize_t n;
+
+	if (dir < 0)
+		return false;
+	n = readlinkat(dir, name, have, sizeof have);
+	e = errno;
+	(void)close(dir);
+	if (n < 0)
+		return e != ENOENT;
+	return (size_t)n != it->source.len ||
+	    memcmp(have, str_c(&it->source), (size_t)n) != 0;
+}
+
+static void
+link_service(struct place *p, const char *name, struct str *done)
+{
+	struct tree_item it = {.kind = TREE_LINK};
+
+	str_catf(&it.path, "/service/%s", name);
+	str_catf(&it.source, "%s/supervise/%s", HOME_DIR, name);
+	if (is_taken(p, &it)) {
+		str_catf(done, "kept %s, which is another's; ours is %s\n",
+		    str_c(&it.path), str_c(&it.source));
+	} else {
+		switch (place_make(p, &it)) {
+		case PLACE_CHANGED:
+			str_catf(done, "linked %s to %s\n", str_c(&it.path),
+			    str_c(&it.source));
+			break;
+		case PLACE_FAILED:
+			die_sys(111, "unable to link %s", str_c(&it.path));
+		case PLACE_SAME:
+		case PLACE_EDITED:
+			break;
+		}
+	}
+	str_free(&it.path);
+	str_free(&it.source);
+}
+
 void
 setup_enable(const struct setup_options *o)
 {
@@ -225,26 +273,8 @@ setup_enable(const struct setup_options *o)
 	struct place p;
 
 	open_place(&p, o);
-	for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
-		struct tree_item it = {.kind = TREE_LINK};
-
-		str_catf(&it.path, "/service/%s", services[i]);
-		str_catf(&it.source, "%s/supervise/%s", HOME_DIR,
-		    services[i]);
-		switch (place_make(&p, &it)) {
-		case PLACE_CHANGED:
-			str_catf(&done, "linked %s to %s\n", str_c(&it.path),
-			    str_c(&it.source));
-			break;
-		case PLACE_FAILED:
-			die_sys(111, "unable to link %s", str_c(&it.path));
-		case PLACE_SAME:
-		case PLACE_EDITED:
-			break;
-		}
-		str_free(&it.path);
-		str_free(&it.source);
-	}
+	for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)
+		link_service(&p, services[i], &done);
 	say(&done);
 	str_free(&done);
 	place_done(&p);

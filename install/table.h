@@ -47,6 +47,10 @@
 	X("supervise/qmail-submission/log", "root", "qmail", 0755)            \
 	X("supervise/qmail-smtps", "root", "qmail", 01755)                    \
 	X("supervise/qmail-smtps/log", "root", "qmail", 0755)                 \
+	X("supervise/pop3", "root", "qmail", 01755)                           \
+	X("supervise/pop3/log", "root", "qmail", 0755)                        \
+	X("supervise/pop3s", "root", "qmail", 01755)                          \
+	X("supervise/pop3s/log", "root", "qmail", 0755)                       \
 	X("supervise/authdaemond", "root", "qmail", 01755)                    \
 	X("supervise/authdaemond/log", "root", "qmail", 0755)                 \
 	X("supervise/keyd", "root", "qmail", 01755)                           \
@@ -60,6 +64,8 @@
 	X("/var/log/qmail/qmail-smtpd", "qmaill", "nofiles", 0700)            \
 	X("/var/log/qmail/qmail-submission", "qmaill", "nofiles", 0700)       \
 	X("/var/log/qmail/qmail-smtps", "qmaill", "nofiles", 0700)            \
+	X("/var/log/qmail/pop3d", "qmaill", "nofiles", 0700)                  \
+	X("/var/log/qmail/pop3sd", "qmaill", "nofiles", 0700)                 \
 	X("/var/log/qmail/authdaemond", "qmaill", "nofiles", 0700)            \
 	X("/var/log/qmail/keyd", "qmaill", "nofiles", 0700)                   \
 	X("/var/log/qmail/tlsd", "qmaill", "nofiles", 0700)                   \
@@ -102,6 +108,10 @@
 	    0755)                                                             \
 	X("qmail-smtps.run", "supervise/qmail-smtps/run", 0755)               \
 	X("qmail-smtps.log.run", "supervise/qmail-smtps/log/run", 0755)       \
+	X("pop3.run", "supervise/pop3/run", 0755)                             \
+	X("pop3.log.run", "supervise/pop3/log/run", 0755)                     \
+	X("pop3s.run", "supervise/pop3s/run", 0755)                           \
+	X("pop3s.log.run", "supervise/pop3s/log/run", 0755)                   \
 	X("authdaemond.run", "supervise/authdaemond/run", 0755)               \
 	X("authdaemond.log.run", "supervise/authdaemond/log/run", 0755)       \
 	X("keyd.run", "supervise/keyd/run", 0755)                             \
@@ -121,7 +131,9 @@
 	X("qmail")                                                            \
 	X("qmail-smtpd")                                                      \
 	X("qmail-submission")                                                 \
-	X("qmail-smtps")
+	X("qmail-smtps")                                                      \
+	X("pop3")                                                             \
+	X("pop3s")
 
 /* X(path, target) */
 #define TABLE_LINKS(X)                                                        \
@@ -150,6 +162,8 @@
 	X("keyd", 0711)                                                       \
 	X("qmail-getpw", 0711)                                                \
 	X("qmail-local", 0711)                                                \
+	X("qmail-pop3d", 0711)                                                \
+	X("qmail-popup", 0711)                                                \
 	X("qmail-pw2u", 0711)                                                 \
 	X("qmail-queue", 0711)                                                \
 	X("qmail-queued", 0711)                                               \

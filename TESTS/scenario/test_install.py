@@ -12,7 +12,10 @@ HOME = "/var/qmail"
 VPOPMAIL = "/home/vpopmail"
 # What --enable links, in its order.
 SERVICES = ["keyd", "tlsd", "authdaemond", "qmail-queued", "qmail-verify",
-            "qmail", "qmail-smtpd", "qmail-submission", "qmail-smtps"]
+            "qmail", "qmail-smtpd", "qmail-submission", "qmail-smtps", "pop3",
+            "pop3s"]
+# Where each logs, below /var/log/qmail.
+LOGS = {s: s for s in SERVICES} | {"pop3": "pop3d", "pop3s": "pop3sd"}
 
 
 def tree(h, *paths):
@@ -208,7 +211,9 @@ def test_service_directories(installed):
         assert re.search(r"MAXLOGSIZE=\d+", log) and \
             re.search(r"NUMLOG=\d+", log)
         assert installed.run(["stat", "-c", "%U",
-                              f"/var/log/qmail/{name}"]).stdout == "qmaill\n"
+                              f"/var/log/qmail/{LOGS[name]}"]).stdout == \
+            "qmaill\n"
+        assert f"/var/log/qmail/{LOGS[name]}\n" in log
     assert set(installed.listdir(f"{HOME}/supervise")) == \
         set(SERVICES)
     assert "qmail-start ./Maildir/" in installed.read(f"{HOME}/rc")
@@ -239,6 +244,7 @@ def test_setup_keeps_what_the_administrator_wrote(installed):
             mode=0o644)
     h.write(f"{HOME}/users/assign", ".\n", mode=0o644)
     h.write("/etc/tcp.smtp", ":deny\n", mode=0o644)
+    h.write("/etc/tcp.pop3", "10.:allow\n", mode=0o644)
     h.write(f"{HOME}/queue/mess/5/123456", "kept\n", owner="qmailq")
     h.install(["setup", "check"])
     assert h.read(f"{HOME}/control/locals") == "mine.example\n"
@@ -246,6 +252,7 @@ def test_setup_keeps_what_the_administrator_wrote(installed):
     assert h.read(f"{HOME}/alias/.qmail-postmaster") == "&me@mine.example\n"
     assert h.read(f"{HOME}/users/assign") == ".\n"
     assert h.read("/etc/tcp.smtp") == ":deny\n"
+    assert h.read("/etc/tcp.pop3") == "10.:allow\n"
     assert h.read(f"{HOME}/queue/mess/5/123456") == "kept\n"
 
 
@@ -295,6 +302,21 @@ def test_enable_links_every_service(installed):
     h.run("rm /service/*")
 
 
+def test_another_service_of_that_name_is_left_alone(installed):
+    """Such as courier's POP3 under svscan."""
+    h = installed
+    other = "/usr/lib/courier-imap/supervise/pop3"
+    h.run(f"mkdir -p {other} && ln -s {other} /service/pop3 && "
+          "mkdir /service/keyd")
+    r = h.install(["enable"])
+    assert f"kept /service/pop3, which is another's; ours is {HOME}" \
+        "/supervise/pop3\n" in r.stdout
+    assert "kept /service/keyd, which is another's" in r.stdout
+    assert h.run(["readlink", "/service/pop3"]).stdout == other + "\n"
+    assert h.listdir("/service") == sorted(SERVICES)
+    h.run("rm -r /service/*")
+
+
 def test_svscanboot_from_a_shell():
     with Host() as h:
         h.install()
@@ -338,6 +360,8 @@ def test_svscan_as_process_1_of_a_container():
 
 def test_term_stops_services_in_order(own_site):
     site = own_site()
+    site.h.wait(lambda: len(site.h.running("multilog")) == len(SERVICES),
+                "every service")
     assert site.h.kill("svscan", signal.SIGTERM) == 1
     site.h.wait(lambda: not site.h.running("svscan"), "svscan to end")
     for comm in ("supervise", "qmail-send", "qmail-lspawn", "qmail-queued",
@@ -347,5 +371,6 @@ def test_term_stops_services_in_order(own_site):
     assert site.log().rstrip("\n").endswith("status: exiting")
     # the loggers ended properly: current is marked as complete
     for service in SERVICES:
-        mode = site.h.stat(f"/var/log/qmail/{service}/current").st_mode
+        mode = site.h.stat(
+            f"/var/log/qmail/{LOGS[service]}/current").st_mode
         assert mode & 0o100, service

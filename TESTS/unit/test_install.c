@@ -622,9 +622,12 @@ test_config(void **state)
 	(void)make_take(f, item(TREE_SYSDIR, "/etc", 0755, ""));
 	assert_int_equal(config_make_rules(&f->p, &done, &path), 0);
 	assert_int_equal(mode_of(f, "dest/etc/tcp.smtp"), 0644);
+	assert_int_equal(mode_of(f, "dest/etc/tcp.pop3"), 0644);
 	put(f, "dest/etc/tcp.smtp", ":deny\n");
+	put(f, "dest/etc/tcp.pop3", "127.:allow\n");
 	assert_int_equal(config_make_rules(&f->p, &done, &path), 0);
 	holds(f, "dest/etc/tcp.smtp", ":deny\n");
+	holds(f, "dest/etc/tcp.pop3", "127.:allow\n");
 	str_free(&done);
 	str_free(&path);
 }
