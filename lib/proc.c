@@ -10,6 +10,7 @@
 #include "lib/proc.h"
 
 #include "lib/str.h"
+#include "lib/tai.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -322,6 +324,37 @@ proc_wait(pid_t pid, int *status)
 	while (waitpid(pid, status, 0) < 0)
 		if (errno != EINTR)
 			return -1;
+	return 0;
+}
+
+int
+proc_wait_within(pid_t pid, int64_t ms, int *status)
+{
+	int64_t until = clock_mono_ms() + ms, left;
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	int r = -1;
+
+	while (p.fd >= 0 && r <= 0) {
+		left = until - clock_mono_ms();
+		if (left < 0)
+			left = 0;
+		r = poll(&p, 1, (int)left);
+		if ((r < 0 && errno != EINTR) || (r == 0 && left == 0))
+			break;
+	}
+	if (p.fd >= 0)
+		(void)close(p.fd);
+	/* Not knowing how long it takes is as bad as its taking too long. */
+	if (r <= 0) {
+		(void)kill(-pid, SIGKILL);
+		(void)kill(pid, SIGKILL);
+	}
+	if (proc_wait(pid, status) < 0)
+		return -1;
+	if (r <= 0) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define PROC_MAXFD 12
@@ -57,6 +58,9 @@ void proc_exec(const char *const *argv, const char *const *envp);
 
 /* Waits for pid through EINTR: 0 and *status, or -1. */
 PROC_CHECK int proc_wait(pid_t, int *status);
+/* The same for ms at most: then it and the process group that it leads are
+ * killed, and it is -1 with ETIMEDOUT once it is gone. */
+PROC_CHECK int proc_wait_within(pid_t, int64_t ms, int *status);
 /* Reaps any ended child: its pid, 0 when none is ready, -1 without children. */
 PROC_CHECK pid_t proc_reap(int *status);
 /* "exit code 3", "signal 9" for a log; buf of at least 32 bytes. */

@@ -8,13 +8,9 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
-#include "lib/tai.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,68 +25,35 @@ add_field(char *buf, size_t len, const char *s, size_t n)
 	return len + n + 1;
 }
 
-/* A pipe that holds the fields and then ends, or -1; *fit says whether they
- * make a question at all. */
-static int
-fill_pipe(const char *user, size_t nuser, const char *pass, size_t npass,
-    const char *stamp, bool *fit)
+int
+checkpw_pipe(const char *user, size_t nuser, const char *pass, size_t npass,
+    const char *stamp)
 {
 	char buf[CHECKPW_MAX];
-	size_t n = add_field(buf, 0, user, nuser);
-	int r = -1, w, e;
+	size_t n = nuser > 0 ? add_field(buf, 0, user, nuser) : 0;
+	int r = -1, w, e = EINVAL;
 
 	if (n > 0)
 		n = add_field(buf, n, pass, npass);
 	if (n > 0)
 		n = add_field(buf, n, stamp, strlen(stamp));
-	*fit = n > 0;
-	if (*fit && proc_pipe(&r, &w) == 0) {
-		if (fd_write_all(w, buf, n) < 0) {
-			fd_close(r);
-			r = -1;
+	if (n > 0) {
+		if (proc_pipe(&r, &w) == 0) {
+			if (fd_write_all(w, buf, n) < 0) {
+				fd_close(r);
+				r = -1;
+			}
+			fd_close(w);
 		}
-		fd_close(w);
+		e = errno;
 	}
-	e = errno;
 	explicit_bzero(buf, sizeof buf);
 	errno = e;
 	return r;
 }
 
-/* Its wait status, or -1 with errno (ETIMEDOUT: it was killed). */
-static int
-wait_for(pid_t pid, int64_t ms, int *status)
-{
-	int64_t until = clock_mono_ms() + ms, left;
-	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-	int r = -1;
-
-	while (p.fd >= 0 && r <= 0) {
-		left = until - clock_mono_ms();
-		if (left < 0)
-			left = 0;
-		r = poll(&p, 1, (int)left);
-		if ((r < 0 && errno != EINTR) || (r == 0 && left == 0))
-			break;
-	}
-	if (p.fd >= 0)
-		fd_close(p.fd);
-	/* Not knowing how long it takes is as bad as its taking too long. */
-	if (r <= 0) {
-		(void)kill(-pid, SIGKILL);
-		(void)kill(pid, SIGKILL);
-	}
-	if (proc_wait(pid, status) < 0)
-		return -1;
-	if (r <= 0) {
-		errno = ETIMEDOUT;
-		return -1;
-	}
-	return 0;
-}
-
-static enum checkpw_status
-judge(const char *program, int status)
+enum checkpw_status
+checkpw_judge(const char *program, int status)
 {
 	char text[32];
 
@@ -109,13 +72,11 @@ enum checkpw_status
 checkpw_run_within(const char *const *argv, const char *user, size_t nuser,
     const char *pass, size_t npass, const char *stamp, int64_t ms)
 {
-	bool fit = nuser > 0;
-	int fd = -1, r, status;
+	int fd = checkpw_pipe(user, nuser, pass, npass, stamp);
+	int r, status;
 	pid_t pid;
 
-	if (fit)
-		fd = fill_pipe(user, nuser, pass, npass, stamp, &fit);
-	if (!fit)
+	if (fd < 0 && errno == EINVAL)
 		return CHECKPW_WRONG;
 	if (fd < 0) {
 		log_sys("unable to give a password to %s", argv[0]);
@@ -133,11 +94,11 @@ checkpw_run_within(const char *const *argv, const char *user, size_t nuser,
 		log_sys("unable to start %s", argv[0]);
 		return CHECKPW_TEMP;
 	}
-	if (wait_for(pid, ms, &status) < 0) {
+	if (proc_wait_within(pid, ms, &status) < 0) {
 		log_sys("unable to wait for %s", argv[0]);
 		return CHECKPW_TEMP;
 	}
-	return judge(argv[0], status);
+	return checkpw_judge(argv[0], status);
 }
 
 enum checkpw_status

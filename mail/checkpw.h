@@ -35,4 +35,15 @@ enum checkpw_status checkpw_run_within(const char *const *argv,
     const char *user, size_t nuser, const char *pass, size_t npass,
     const char *stamp, int64_t ms);
 
+/* The parts, for who runs the program in another way. */
+
+/* A pipe that holds the three fields and then ends; nothing waits for it to be
+ * read.  -1 when they make no question (errno EINVAL: empty user, a NUL,
+ * over-long) or there is no pipe. */
+__attribute__((warn_unused_result))
+int checkpw_pipe(const char *user, size_t nuser, const char *pass,
+    size_t npass, const char *stamp);
+/* What the program's wait status says; logs what is CHECKPW_TEMP. */
+enum checkpw_status checkpw_judge(const char *program, int status);
+
 #endif

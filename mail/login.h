@@ -8,8 +8,9 @@
  * of three ways:
  *
  *	exit LOGIN_ASK          and its pipe holds "user NUL secret NUL tag NUL"
- *	exit LOGIN_STARTTLS     it answered "go ahead": the monitor has tlsd
- *	                        shake hands, and forks another talker
+ *	exit LOGIN_STARTTLS     and its pipe holds "tag NUL" or nothing: the
+ *	                        monitor says "go ahead", has tlsd shake hands,
+ *	                        and forks another talker
  *	anything else           the connection is over
  *
  * That packet, of LOGIN_PACKET bytes at most, is all that the monitor ever
@@ -29,7 +30,6 @@
 #ifndef MAIL_LOGIN_H
 #define MAIL_LOGIN_H
 
-#include "lib/io.h"
 #include "lib/str.h"
 #include "lib/tlsreq.h"
 #include "mail/checkpw.h"
@@ -48,6 +48,8 @@
                                          * answered; then doubled */
 #define LOGIN_ROOT HOME_DIR "/tls/empty"
 #define LOGIN_FD_ENV "LOGINFD"
+#define LOGIN_TAG_ENV "LOGINTAG"        /* set for the program, if not empty */
+#define LOGIN_EXIT_WRONG 77             /* passwords were guessed wrongly */
 
 enum login_end {                        /* how a talker ends: exit codes */
 	LOGIN_OVER = 0,
@@ -58,8 +60,8 @@ enum login_end {                        /* how a talker ends: exit codes */
 enum login_why {                        /* why there is a talker */
 	LOGIN_HELLO,                    /* a new connection: greet */
 	LOGIN_SECURED,                  /* after STARTTLS: nothing is to say */
-	LOGIN_NO_TLS,                   /* it could not even be asked for (the
-	                                 * client waits for no handshake) */
+	LOGIN_NO_TLS,                   /* tlsd is not there, and nothing was
+	                                 * said to the client: say so */
 	LOGIN_WRONG,                    /* the last attempt: say so */
 	LOGIN_UNKNOWN,                  /* it could not be checked */
 };
@@ -68,9 +70,12 @@ struct login_config {
 	const char *service;            /* "pop3", "imap": for tlsd */
 	const char *const *argv;        /* checkpassword, and what it runs */
 	const char *root;               /* LOGIN_ROOT */
+	const char *tls_go_ahead;       /* the answer to STARTTLS, behind the
+	                                 * tag: "+OK ...\r\n" */
 	const char *tls_socket;         /* TLSREQ_SOCKET; NULL: no TLS here */
 	uid_t uid;                      /* of talkers, never 0 */
 	gid_t gid;
+	bool tags;                      /* each command has one: IMAP */
 	bool implicit_tls;              /* shake hands before the first word */
 	bool plaintext;                 /* passwords are taken without TLS */
 	int idle_ms, talk_ms, wrong_ms; /* LOGIN_*_MS unless a test says other */
@@ -85,15 +90,17 @@ struct login {
 	bool tls;                       /* this connection is inside TLS */
 	bool can_starttls;              /* tlsd is there, and not yet asked */
 	bool can_plain;                 /* tls, or cfg->plaintext */
-	bool last;                      /* the last of LOGIN_TRIES was wrong */
-	int fd;                         /* the connection */
+	bool last;                      /* LOGIN_TRIES attempts have failed */
+	int rfd, wfd;                   /* the connection */
 	int pipe;
+	bool gone;                      /* the client takes no more */
 	struct str out;                 /* what login_flush will send */
 	struct str line;                /* the last one read */
 };
 
 /* What the protocol makes of a connection: says hello or what why asks for,
- * and talks until one of the three ends.  With last it says so and ends. */
+ * and talks until one of the three ends; what was put is sent then.  With last
+ * it says so and ends. */
 typedef enum login_end (*login_talk)(struct login *, void *arg);
 
 /* For a talker. */
@@ -103,22 +110,30 @@ enum login_read {
 	LOGIN_LINE_LONG,                /* the rest of it was not read */
 	LOGIN_LINE_GONE,                /* end, error, or too late */
 };
-/* A line without its LF or CR LF into l->line, after flushing.  What follows
- * it stays unread in the kernel, for whoever has the connection next. */
+/* A line without its LF or CR LF into l->line.  Flushes before it waits; a line
+ * that is there already is answered together with the one before.  What
+ * follows the line stays unread in the kernel, for whoever has the connection
+ * next. */
 __attribute__((warn_unused_result))
 enum login_read login_line(struct login *);
 void login_put(struct login *, const char *text);       /* with its CR LF */
 void login_flush(struct login *);
 /* Has the client sent more already?  Then no TLS may be started. */
 bool login_more(const struct login *);
-/* Writes the packet.  -1: user empty, a NUL inside, or too long: then the
- * monitor must not be asked, and it is a wrong password. */
+/* Writes the packet.  -1: user empty or with control characters, a NUL inside,
+ * or too long: then the monitor must not be asked, and it is a wrong
+ * password. */
 __attribute__((warn_unused_result))
 int login_say(struct login *, const struct str *user, const struct str *secret,
     const char *tag);
+/* The same before LOGIN_STARTTLS; not needed where there are no tags. */
+__attribute__((warn_unused_result))
+int login_say_tag(struct login *, const char *tag);
 
 /* The monitor: serves the connection on descriptors 0 and 1 to its end.
- * Returns the exit code.  stamp: "" or the challenge that the greeting has. */
+ * stamp: "" or the challenge that the greeting has.  Returns the exit code: 0,
+ * LOGIN_EXIT_WRONG when passwords were wrong and none was right, 111 on local
+ * trouble.  Only root can do it. */
 int login_monitor(const struct login_config *, const char *stamp,
     login_talk, void *arg);
 
@@ -126,13 +141,21 @@ int login_monitor(const struct login_config *, const char *stamp,
  * started otherwise; the variable is gone afterwards. */
 void login_taken(void);
 
-/* For tests: what the monitor makes of a packet; out's fields are copied.
- * -1 when it is not one. */
+/* Between the halves and for tests. */
+
+/* In a talker: gives up everything but the connection and the pipe, which
+ * becomes l->pipe.  Does not return on failure. */
+void login_confine(struct login *, int pipe, pid_t monitor);
+
+/* What the monitor makes of a packet; out's fields are copied.  -1 when it is
+ * not one. */
 struct login_packet {
 	struct str user, secret, tag;
 };
 __attribute__((warn_unused_result))
 int login_parse(const char *s, size_t n, struct login_packet *out);
 void login_packet_wipe(struct login_packet *);
+/* 0 to LOGIN_TAG printable bytes? */
+bool login_tag_ok(const char *s, size_t n);
 
 #endif

@@ -52,3 +52,4 @@ LIB_SRC += mail/show.c
 LIB_SRC += mail/sasl.c
 UNIT += sasl
 FUZZ += sasl
+LIB_SRC += mail/login.c mail/login_talk.c
