@@ -1,6 +1,7 @@
 """The whole way with two commands: vadddomain and vadduser on a running
-system, mail by SMTP, and Debian's courier-pop reads it by POP3, asking our
-authdaemond at courier's own place."""
+system, mail by SMTP, and Debian's courier-pop, in the place of our own server,
+reads it by POP3, asking our authdaemond at courier's own place.  Our own is in
+test_pop3_*.py here and in TESTS/scenario."""
 
 import json
 
@@ -37,6 +38,9 @@ def vsite(request):
         s.h.run(["svc", "-t", "/service/authdaemond"])
         s.h.wait(lambda: s.h.exists(COURIER), "the socket")
         s.h.write("/run/pop3.py", POP3, mode=0o644)
+        s.h.run(["svc", "-d", "/service/pop3"])
+        s.h.wait(lambda: ": down " in s.h.run(["svstat", "/service/pop3"])
+                 .stdout, "port 110 to be free")
         s.h.run(["/usr/lib/courier/pop3d", "start"])
         yield s
     finally:
