@@ -14,10 +14,14 @@
 
 #include "lib/str.h"
 
+#include <time.h>
+
 #define MDSCAN_NAME 255                 /* bytes of a name */
 #define MDSCAN_MAX (1 << 22)            /* messages; more is EOVERFLOW */
 #define MDSCAN_DOUBT_MS 20              /* two changes within it may have one
-                                         * time; 2000 on NFS */
+                                         * time: a kernel's tick and more */
+#define MDSCAN_DOUBT_REMOTE_MS 2000     /* the same by another's clock: NFS */
+#define MDSCAN_DIRS 2                   /* new/, then cur/ */
 
 struct mdscan_entry {
 	uint32_t at;                    /* of the name in pool, which has a NUL
@@ -30,6 +34,12 @@ struct mdscan {
 	struct str pool;
 	struct mdscan_entry *entries;
 	size_t n, cap;
+	/* Of the last mdscan_read: */
+	struct timespec time[MDSCAN_DIRS];      /* of the directories, before
+	                                         * a byte of them was read */
+	bool steady;                    /* nothing changed meanwhile, and what
+	                                 * changes now changes a time */
+	bool watched;                   /* a watch was needed */
 };
 
 /* Appends what is there, in no order; a message that moved meanwhile may be

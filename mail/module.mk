@@ -53,3 +53,5 @@ LIB_SRC += mail/sasl.c
 UNIT += sasl
 FUZZ += sasl
 LIB_SRC += mail/login.c mail/login_talk.c
+LIB_SRC += mail/mdscan.c mail/mdname.c
+UNIT += mdscan

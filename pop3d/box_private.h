@@ -1,0 +1,88 @@
+/* pop3d/box_private.h - what the files of box.c share; see box.h.
+ *
+ * Messages are sorted by key and then by base name.  Their names are in one
+ * pool and change when it is found that somebody renamed them; the base name
+ * never does.  What is looked for by name is found by the same order. */
+#ifndef POP3D_BOX_PRIVATE_H
+#define POP3D_BOX_PRIVATE_H
+
+#include "mail/mdscan.h"
+#include "pop3d/box.h"
+
+#define BOX_UNKNOWN UINT64_MAX
+#define BOX_NOWHERE SIZE_MAX
+#define BOX_MISSES 2                    /* complete scans without a message,
+                                         * and it is gone */
+
+struct message {
+	uint64_t key;                   /* microseconds since 1970 */
+	uint64_t wire;                  /* BOX_UNKNOWN: not yet looked */
+	uint32_t at;                    /* its name in the pool */
+	uint32_t uidl;                  /* in box.uidls; 0: none was given */
+	uint8_t base;                   /* bytes of the base name */
+	uint8_t room;                   /* bytes its name may have at at */
+	uint8_t misses;
+	bool is_new : 1;
+	bool deleted : 1;
+	bool untimed : 1;               /* the key is the file's time */
+	bool twice : 1;                 /* it had two names */
+	bool told : 1;                  /* its name tells the size */
+	bool seen : 1;                  /* by the scan that is going on */
+};
+
+struct box {
+	int dir;                        /* the Maildir */
+	int slot;                       /* of pop3d.lock, -1: none */
+	struct str path;
+	struct message *m;
+	size_t n;
+	struct str pool;                /* names, with a NUL each */
+	uint32_t *untimed;              /* these messages, by base name */
+	size_t n_untimed;
+
+	bool sizes_loaded;
+	size_t sizes_new;               /* what pop3d.sizes does not have */
+	uint64_t sizes_read;            /* bytes read to know them */
+
+	struct str buf;                 /* for reading, always empty */
+	char uidl[BOX_UIDL + 1];        /* the last answer */
+};
+
+/* box_order.c */
+
+/* Makes the messages of a scan, whose pool it takes. */
+void box_fill_take(struct box *, struct mdscan *);
+/* By base name, or BOX_NOWHERE.  *hint: where it may be; moved along. */
+size_t box_find(const struct box *, const char *base, size_t n, size_t *hint);
+static inline const char *
+box_name(const struct box *b, size_t i)
+{
+	return b->pool.s + b->m[i].at;
+}
+
+/* box_name.c */
+
+/* Does it with the message's file, relative to box.dir, wherever it is; as
+ * long as that is ENOENT it is looked for.  0, or -1 with errno. */
+typedef int (*box_act)(struct box *, size_t i, const char *path, void *arg);
+__attribute__((warn_unused_result))
+int box_reach(struct box *, size_t i, box_act, void *arg);
+/* The same without looking beyond the names it is likely to have. */
+__attribute__((warn_unused_result))
+int box_try(struct box *, size_t i, box_act, void *arg);
+/* Reads both directories and brings all names up to date. */
+__attribute__((warn_unused_result))
+int box_rescan(struct box *);
+static inline bool
+box_gone(const struct box *b, size_t i)
+{
+	return b->m[i].misses >= BOX_MISSES;
+}
+
+/* box_sizes.c */
+void box_sizes_save(struct box *);      /* when it is worth it */
+
+/* box_slot.c */
+enum box_status box_slot_take(struct box *, const struct box_config *);
+
+#endif
