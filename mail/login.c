@@ -3,30 +3,22 @@
  * Invariant: at most one talker lives, and while it does nothing else is done;
  * what it left is looked at when it is gone.  Every way back to a talker is
  * counted: LOGIN_TRIES failed attempts, one handshake, one "no TLS". */
-#include "mail/login.h"
-
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/sandbox.h"
 #include "lib/sig.h"
 #include "lib/tai.h"
+#include "mail/login_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define FD_FIRST 3              /* of a program's: the three fields */
-#define FD_TAKEN 4              /* of a program's: login_taken */
 
 struct monitor {
 	const struct login_config *cfg;
@@ -39,6 +31,14 @@ struct monitor {
 	bool guesses;                   /* at more than one user */
 	bool trouble;
 };
+
+/* Whose connection it is stands in the server's lines with this pid. */
+static void
+complain(const char *what, const char *why)
+{
+	log_warn("%s%s%s pid=%ld", what, *why != '\0' ? ": " : "", why,
+	    (long)getpid());
+}
 
 /* ---- talkers ---- */
 
@@ -82,8 +82,7 @@ judge_talker(struct monitor *m, int status)
 		default:
 			break;
 		}
-	log_warn("talker ended: %s", proc_status_text(status, text,
-	    sizeof text));
+	complain("talker ended", proc_status_text(status, text, sizeof text));
 	m->trouble = true;
 	return LOGIN_OVER;
 }
@@ -123,127 +122,6 @@ run_talker(struct monitor *m, char *buf, size_t size, size_t *n_out)
 
 /* ---- attempts ---- */
 
-enum attempt {
-	HAD_IT,                         /* the connection was the user's */
-	WRONG,
-	UNKNOWN,
-};
-
-/* Starts argv with the fields as 3 and a pipe as 4, whose end is *taken_out. */
-static pid_t
-start_program(struct monitor *m, int fields, int *taken_out)
-{
-	struct proc_fd fds[] = {{fields, FD_FIRST}, {-1, FD_TAKEN}};
-	struct proc_spawn sp = {.argv = m->cfg->argv, .fds = fds,
-	    .nfds = sizeof fds / sizeof *fds, .new_session = true};
-	char number[8];
-	pid_t pid = -1;
-	int r;
-
-	if (proc_pipe(taken_out, &fds[1].from) < 0)
-		return -1;
-	(void)snprintf(number, sizeof number, "%d", FD_TAKEN);
-	r = setenv(LOGIN_FD_ENV, number, 1);
-	if (r == 0)
-		r = m->tag.len > 0 ?
-		    setenv(LOGIN_TAG_ENV, str_c(&m->tag), 1) :
-		    unsetenv(LOGIN_TAG_ENV);
-	if (r == 0)
-		r = proc_spawn(&sp, &pid);
-	fd_close(fds[1].from);
-	if (r < 0) {
-		fd_close(*taken_out);
-		return -1;
-	}
-	return pid;
-}
-
-/* Did it become somebody else?  Then a password was right, and what runs is a
- * program that does not know of login_taken. */
-static bool
-is_other_user(pid_t pid)
-{
-	char path[32];
-	struct stat st;
-
-	(void)snprintf(path, sizeof path, "/proc/%ld", (long)pid);
-	return stat(path, &st) == 0 && st.st_uid != geteuid();
-}
-
-enum program_end {
-	TAKEN,                          /* the byte came; it runs on */
-	ENDED,
-	KILLED,                         /* it did not answer in time */
-};
-
-/* Waits for the byte or the end; without a limit once it is the user's own
- * program that runs. */
-static enum program_end
-wait_program(pid_t pid, int taken)
-{
-	int64_t until = clock_mono_ms() + CHECKPW_WAIT_MS, left;
-	struct pollfd p[2] = {{.fd = pidfd_open(pid, 0), .events = POLLIN},
-	    {.fd = taken, .events = POLLIN}};
-	enum program_end end = ENDED;
-	char c;
-
-	while (end != TAKEN && p[0].revents == 0) {
-		left = until - clock_mono_ms();
-		if (left <= 0 && end == ENDED && !is_other_user(pid)) {
-			(void)kill(-pid, SIGKILL);
-			end = KILLED;
-		}
-		if (poll(p, 2, left > 0 ? (int)left : -1) <= 0)
-			continue;
-		if (p[1].revents != 0) {
-			if (read(taken, &c, 1) == 1)
-				end = TAKEN;
-			/* It closed it unused. */
-			p[1].fd = -1;
-			if (p[0].fd < 0)
-				break;
-		}
-	}
-	if (p[0].fd >= 0)
-		fd_close(p[0].fd);
-	return end;
-}
-
-static enum attempt
-run_program(struct monitor *m, int fields)
-{
-	const char *name = m->cfg->argv[0];
-	enum program_end end;
-	int taken, status = 0;
-	pid_t pid = start_program(m, fields, &taken);
-
-	fd_close(fields);
-	if (pid < 0) {
-		log_sys("unable to start %s", name);
-		return UNKNOWN;
-	}
-	end = wait_program(pid, taken);
-	fd_close(taken);
-	if (end == TAKEN) {
-		/* Nothing of the user's stays with us. */
-		(void)close(STDIN_FILENO);
-		(void)close(STDOUT_FILENO);
-	}
-	if (proc_wait(pid, &status) < 0)
-		log_sys("unable to wait for %s", name);
-	if (end == TAKEN || (end == ENDED && WIFSIGNALED(status)))
-		return HAD_IT;
-	switch (checkpw_judge(name, status)) {
-	case CHECKPW_OK:
-		return HAD_IT;
-	case CHECKPW_WRONG:
-		return WRONG;
-	case CHECKPW_TEMP:
-		break;
-	}
-	return UNKNOWN;
-}
-
 /* 0 when time is over, -1 when the client has gone first. */
 static int
 wait_wrong(int ms)
@@ -262,7 +140,7 @@ wait_wrong(int ms)
 static int
 nonsense(struct monitor *m)
 {
-	log_warn("talker said nonsense");
+	complain("talker said nonsense", "");
 	m->trouble = true;
 	return -1;
 }
@@ -292,19 +170,19 @@ ask(struct monitor *m, const struct login_packet *p)
 	if (fields < 0)
 		log_sys("unable to give a password to %s", m->cfg->argv[0]);
 	else
-		switch (run_program(m, fields)) {
-		case HAD_IT:
+		switch (login_run(m->cfg, str_c(&m->tag), fields)) {
+		case LOGIN_HAD_IT:
 			if (m->wrong > 0 &&
 			    !str_eqs(&m->guessed, str_c(&p->user)))
 				m->guesses = true;
 			if (!m->guesses)
 				m->wrong = 0;
 			return -1;
-		case WRONG:
+		case LOGIN_SAYS_WRONG:
 			m->l.why = LOGIN_WRONG;
 			note_wrong(m, &p->user);
 			break;
-		case UNKNOWN:
+		case LOGIN_SAYS_NOTHING:
 			break;
 		}
 	m->l.last = ++m->failed >= LOGIN_TRIES;
@@ -338,7 +216,7 @@ handshake(struct monitor *m, int t)
 	    .timeout_ms = LOGIN_TLS_MS, .service = m->cfg->service,
 	    .name = "", .altname = "", .peer = peer != NULL ? peer : ""};
 	struct tlsfacts facts = {0};
-	int plain = -1, net = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FD_FIRST);
+	int plain = -1, net = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	enum tlsreq_status st;
 
 	if (net < 0) {
@@ -348,7 +226,7 @@ handshake(struct monitor *m, int t)
 	}
 	st = tlsreq_start(t, &req, net, &facts, &plain);
 	if (st == TLSREQ_FAILED)
-		log_warn("no TLS: %s", str_c(&facts.reason));
+		complain("no TLS", str_c(&facts.reason));
 	else if (st == TLSREQ_GONE)
 		log_sys("tlsd did not answer");
 	if (st == TLSREQ_OK && (dup2(plain, STDIN_FILENO) < 0 ||
@@ -406,7 +284,7 @@ starttls(struct monitor *m, const char *buf, size_t n)
 	/* What was sent before the handshake must not be taken for what was
 	 * sent inside TLS; tlsd would find that it is no handshake. */
 	if (login_more(&m->l)) {
-		log_warn("no TLS: the client sent more before it");
+		complain("no TLS", "the client sent more before it");
 		fd_close(t);
 		return -1;
 	}
@@ -435,6 +313,18 @@ tls_first(struct monitor *m)
 }
 
 /* ---- the connection ---- */
+
+/* Only a socket can be given away. */
+static bool
+tls_offered(const struct login_config *cfg)
+{
+	socklen_t n = sizeof(int);
+	int type;
+
+	return cfg->tls_socket != NULL &&
+	    getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &n) == 0 &&
+	    access(cfg->tls_socket, F_OK) == 0;
+}
 
 static void
 serve(struct monitor *m)
@@ -465,6 +355,7 @@ login_monitor(const struct login_config *cfg, const char *stamp,
     login_talk talk, void *arg)
 {
 	struct monitor m = {.cfg = cfg, .talk = talk, .arg = arg};
+	const char *ssl = getenv("SSL_PROTOCOL");
 
 	if (cfg->uid == 0)
 		die(111, "talkers must not be root");
@@ -474,26 +365,13 @@ login_monitor(const struct login_config *cfg, const char *stamp,
 	m.l = (struct login){.cfg = cfg, .why = LOGIN_HELLO, .tag = "",
 	    .stamp = stamp, .rfd = STDIN_FILENO, .wfd = STDOUT_FILENO,
 	    .pipe = -1, .can_plain = cfg->plaintext};
-	m.l.can_starttls = cfg->tls_socket != NULL && !cfg->implicit_tls &&
-	    access(cfg->tls_socket, F_OK) == 0;
-	if (!cfg->implicit_tls || tls_first(&m) == 0)
+	/* A wrapper may have shaken hands. */
+	if (ssl != NULL && *ssl != '\0')
+		m.l.tls = m.l.can_plain = true;
+	m.l.can_starttls = !m.l.tls && tls_offered(cfg);
+	if (m.l.tls || !cfg->implicit_tls || tls_first(&m) == 0)
 		serve(&m);
 	str_free(&m.tag);
 	str_free(&m.guessed);
 	return m.wrong > 0 ? LOGIN_EXIT_WRONG : m.trouble ? 111 : 0;
-}
-
-void
-login_taken(void)
-{
-	const char *s = getenv(LOGIN_FD_ENV);
-	uint64_t fd;
-	size_t n = s != NULL ? scan_u64(s, &fd) : 0;
-
-	if (n > 0 && s[n] == '\0' && fd >= FD_FIRST && fd < 1024) {
-		if (write((int)fd, "", 1) < 0)
-			log_sys("unable to tell that I have the connection");
-		(void)close((int)fd);
-	}
-	(void)unsetenv(LOGIN_FD_ENV);
 }

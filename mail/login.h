@@ -22,7 +22,9 @@
  *
  * What is run for the user says so, because it may end with any code: it calls
  * login_taken before it says anything to the client.  Of a program that does
- * not, exit code 0 and a signal mean that it had the connection.
+ * not, exit code 0 and a signal mean that it had the connection, and it may
+ * run as long as it likes if it runs as another user than the monitor: what is
+ * root still after CHECKPW_WAIT_MS is a check that hangs, and is killed.
  *
  * Trusted: configuration, environment, tlsd, the checkpassword program.  Not
  * trusted: the talker.  One that is the attacker's own can see and say what
@@ -78,7 +80,8 @@ struct login_config {
 	bool tags;                      /* each command has one: IMAP */
 	bool implicit_tls;              /* shake hands before the first word */
 	bool plaintext;                 /* passwords are taken without TLS */
-	int idle_ms, talk_ms, wrong_ms; /* LOGIN_*_MS unless a test says other */
+	/* LOGIN_*_MS and CHECKPW_WAIT_MS unless a test says other. */
+	int idle_ms, talk_ms, wrong_ms, check_ms;
 };
 
 /* What a talker works with. */
@@ -131,9 +134,11 @@ __attribute__((warn_unused_result))
 int login_say_tag(struct login *, const char *tag);
 
 /* The monitor: serves the connection on descriptors 0 and 1 to its end.
- * stamp: "" or the challenge that the greeting has.  Returns the exit code: 0,
+ * stamp: "" or the challenge that the greeting has.  SSL_PROTOCOL in the
+ * environment: they are inside TLS already.  Returns the exit code: 0,
  * LOGIN_EXIT_WRONG when passwords were wrong and none was right, 111 on local
- * trouble.  Only root can do it. */
+ * trouble.  Talkers of who is not root stay the same user, outside of the
+ * empty root. */
 int login_monitor(const struct login_config *, const char *stamp,
     login_talk, void *arg);
 
@@ -142,10 +147,6 @@ int login_monitor(const struct login_config *, const char *stamp,
 void login_taken(void);
 
 /* Between the halves and for tests. */
-
-/* In a talker: gives up everything but the connection and the pipe, which
- * becomes l->pipe.  Does not return on failure. */
-void login_confine(struct login *, int pipe, pid_t monitor);
 
 /* What the monitor makes of a packet; out's fields are copied.  -1 when it is
  * not one. */

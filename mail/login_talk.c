@@ -8,14 +8,13 @@
  * A line is looked at (MSG_PEEK) before it is taken, up to its LF and no
  * further: what a client pipelines behind its password is for the program that
  * has the connection next. */
-#include "mail/login.h"
-
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/sandbox.h"
 #include "lib/sig.h"
 #include "lib/tai.h"
+#include "mail/login_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,10 +76,12 @@ login_confine(struct login *l, int pipe, pid_t monitor)
 
 	if (null < 0)
 		leave("open /dev/null");
-	if (chroot(l->cfg->root) < 0 || chdir("/") < 0)
-		leave("enter the empty root");
-	if (l->cfg->uid == 0 || proc_drop(l->cfg->uid, l->cfg->gid) < 0)
-		leave("become the user of talkers");
+	if (geteuid() == 0) {
+		if (chroot(l->cfg->root) < 0 || chdir("/") < 0)
+			leave("enter the empty root");
+		if (proc_drop(l->cfg->uid, l->cfg->gid) < 0)
+			leave("become the user of talkers");
+	}
 	/* Becoming another user clears both, so not before. */
 	if (sandbox_undumpable() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		leave("depend on the monitor");

@@ -52,6 +52,6 @@ LIB_SRC += mail/show.c
 LIB_SRC += mail/sasl.c
 UNIT += sasl
 FUZZ += sasl
-LIB_SRC += mail/login.c mail/login_talk.c
+LIB_SRC += mail/login.c mail/login_run.c mail/login_talk.c
 LIB_SRC += mail/mdscan.c mail/mdname.c
 UNIT += mdscan

@@ -49,7 +49,8 @@ load(struct settings *s, const char *const *argv)
 	s->login = (struct login_config){.service = "pop3", .argv = argv + 2,
 	    .root = LOGIN_ROOT, .tls_go_ahead = POPUP_GO_AHEAD,
 	    .tls_socket = TLSREQ_SOCKET, .idle_ms = LOGIN_IDLE_MS,
-	    .talk_ms = LOGIN_TALK_MS, .wrong_ms = LOGIN_WRONG_MS};
+	    .talk_ms = LOGIN_TALK_MS, .wrong_ms = LOGIN_WRONG_MS,
+	    .check_ms = CHECKPW_WAIT_MS};
 	s->login.plaintext = control_need_number(CONTROL_PLAINTEXTAUTH) > 0;
 	s->popup.delay_s = control_need_number(CONTROL_POP3LOGINDELAY);
 	user_need_file(TALKER, &s->login.uid, &s->login.gid);
