@@ -1,17 +1,10 @@
 """A host with qmail-smtpd installed, its queue running, and stand-ins for the
 services it asks: where dialogues are played."""
 
-import fcntl
-import os
 import re
-import socket
-import struct
-import subprocess
-import termios
-import threading
-import time
 
 import dialogue
+from dialogue import Failed
 from host import Host, HOSTNAME, SRC
 
 CONTROL = "/var/qmail/control"
@@ -34,6 +27,33 @@ BASE = {"rcpthosts": f"{HOSTNAME}\nexample.org\n.example.net\n",
         "locals": f"{HOSTNAME}\n"}
 ENV = {"TCPREMOTEIP": "192.0.2.9", "TCPREMOTEHOST": "client.example",
        "TCPLOCALIP": "192.0.2.1", "TCPLOCALHOST": HOSTNAME, "PROTO": "TCP"}
+
+
+def check(steps, log, message, envelope, environment):
+    """What only SMTP's dialogues look at."""
+    for n, op, rest in steps:
+        where = f"line {n}: {op} {rest}"
+        if op == "M:":
+            got = len(re.findall(r"(?m)^qmail-smtpd: info: accept ", log))
+            if got != int(rest):
+                raise Failed(f"{where}: accepted {got}\n{log}")
+        elif op == "E:":
+            want = "".join(w + "\0" for w in rest.split("|")) + "\0"
+            if envelope != want:
+                raise Failed(f"{where}: the envelope is {envelope!r}")
+        elif op == "H:" and not re.search(rest, message):
+            raise Failed(f"{where}: not in the message:\n{message}")
+        elif op == "H!" and re.search(rest, message):
+            raise Failed(f"{where}: in the message:\n{message}")
+        elif op == "V:" and rest not in environment.splitlines():
+            raise Failed(f"{where}: not in\n{environment}")
+        elif op == "V!" and f"\n{rest}=" in "\n" + environment:
+            raise Failed(f"{where}: in\n{environment}")
+        elif op == "T:":
+            want = dialogue.unescape(rest).decode("latin-1")
+            if not message.encode("utf-8", "surrogateescape").decode(
+                    "latin-1").endswith(want):
+                raise Failed(f"{where}: the message is {message!r}")
 
 
 class Server:
@@ -88,53 +108,13 @@ class Server:
         path = "/run/captured/" + name
         return self.h.read(path) if self.h.exists(path) else ""
 
-    def settled(self, sock, child):
-        """What was sent has been read."""
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            n = struct.unpack("i", fcntl.ioctl(
-                sock.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
-            if n == 0:
-                return
-            time.sleep(0.002)
-        raise dialogue.Failed("the server does not read")
-
     def run(self, steps, client=dialogue.play):
         env, args = self.prepare(steps)
-        pipes = any(op == "input" for _, op, _ in steps)
-        ours, theirs = socket.socketpair()
-        argv = ["/var/qmail/bin/qmail-smtpd", *args]
-        if pipes:
-            child = self.h.popen(argv, user="qmaild", env=env, cwd="/",
-                                 stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, bufsize=0)
-            wire = dialogue.Wire(child.stdin.fileno(), child.stdout.fileno())
-        else:
-            child = self.h.popen(argv, user="qmaild", env=env, cwd="/",
-                                 stdin=theirs, stdout=theirs,
-                                 stderr=subprocess.PIPE)
-            wire = dialogue.Wire(ours)
-        theirs.close()
-        logged = []
-        reader = threading.Thread(
-            target=lambda: logged.append(child.stderr.read()))
-        reader.start()
-        error = None
-        try:
-            client(steps, wire, lambda: self.settled(ours, child))
-        except dialogue.Failed as e:
-            error = e
-        ours.close()
-        if pipes:
-            child.stdin.close()
-        reader.join()
-        log = logged[0].decode("latin-1")
-        code = child.wait()
-        if error:
-            raise dialogue.Failed(f"{error}\n{log}")
-        assert all(re.match(r"^[ -~]*$", line) for line in log.split("\n")), \
-            log
-        dialogue.check(steps, log, code, self.captured("message"),
-                       self.captured("envelope"), self.captured("env"))
+        log, code = dialogue.converse(
+            lambda **fds: self.h.popen(
+                ["/var/qmail/bin/qmail-smtpd", *args], user="qmaild",
+                env=env, cwd="/", **fds), steps, client)
+        dialogue.check(steps, log, code)
+        check(steps, log, self.captured("message"),
+              self.captured("envelope"), self.captured("env"))
         return log
