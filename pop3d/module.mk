@@ -10,7 +10,12 @@ BOX_SRC := pop3d/box.c pop3d/box_name.c pop3d/box_order.c pop3d/box_sizes.c \
 UNIT += box
 box_UNIT_SRC := $(BOX_SRC)
 SESSION_SRC := pop3d/session.c pop3d/messages.c pop3d/send.c pop3d/out.c \
-	pop3d/words.c
+	pop3d/capa.c
 POP3_FAKE := $(SESSION_SRC) TESTS/unit/pop3_fake.c
 UNIT += pop3_send
 pop3_send_UNIT_SRC := $(POP3_FAKE)
+UNIT += pop3_session
+pop3_session_UNIT_SRC := $(POP3_FAKE)
+PROGS += qmail-pop3d
+qmail-pop3d_SRC := pop3d/qmail-pop3d.c $(SESSION_SRC) $(BOX_SRC)
+qmail-pop3d_LDFLAGS := -static-pie
