@@ -50,7 +50,8 @@ struct pass {
 	int maildir;
 	int fd[DIRS];
 	struct stat before[DIRS];
-	int watch, wd[DIRS];            /* watch -1: none */
+	struct mdscan_watch *watch;     /* its fd is -1 where there is none */
+	bool stale;                     /* events are of before: no news */
 	bool overflow;                  /* events were lost */
 	bool first;                     /* not worth it where it is doubtful */
 	bool remote;                    /* others' changes make no events */
@@ -125,7 +126,7 @@ take_event(struct pass *p, const struct inotify_event *e)
 
 	if (e->mask & IN_Q_OVERFLOW)
 		p->overflow = true;
-	if (e->len == 0 || e->mask & IN_ISDIR)
+	if (e->len == 0 || e->mask & IN_ISDIR || p->stale)
 		return 0;
 	len = strnlen(e->name, e->len);
 	r = judge_name(m, e->name, len);
@@ -133,7 +134,7 @@ take_event(struct pass *p, const struct inotify_event *e)
 		return r > 0 ? 0 : -1;
 	str_catb(&m->pool, e->name, len);
 	str_catc(&m->pool, '\0');
-	add_entry(m, at, len, e->wd == p->wd[NEW]);
+	add_entry(m, at, len, e->wd == p->watch->wd[NEW]);
 	return 0;
 }
 
@@ -143,8 +144,8 @@ drain(struct pass *p)
 {
 	_Alignas(struct inotify_event) char buf[EVENTS];
 
-	while (p->watch >= 0) {
-		ssize_t n = read(p->watch, buf, sizeof buf);
+	while (p->watch->fd >= 0) {
+		ssize_t n = read(p->watch->fd, buf, sizeof buf);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -259,22 +260,30 @@ close_dirs(struct pass *p)
 	errno = e;
 }
 
-/* Before any byte of them is read.  Without a watch it goes on all the same. */
+void
+mdscan_unwatch(struct mdscan_watch *w)
+{
+	if (w->fd >= 0)
+		(void)close(w->fd);
+	*w = (struct mdscan_watch)MDSCAN_WATCH_NONE;
+}
+
+/* Before a byte is read.  Without a watch it goes on all the same. */
 static void
-set_watch(struct pass *p)
+set_watch(struct mdscan_watch *w, int maildir)
 {
 	char path[64];
 
-	p->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	for (int i = 0; i < DIRS && p->watch >= 0; i++) {
+	if (w->fd >= 0)
+		return;
+	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	for (int i = 0; i < DIRS && w->fd >= 0; i++) {
 		(void)snprintf(path, sizeof path, "/proc/self/fd/%d/%s",
-		    p->maildir, dir_name[i]);
-		p->wd[i] = inotify_add_watch(p->watch, path,
+		    maildir, dir_name[i]);
+		w->wd[i] = inotify_add_watch(w->fd, path,
 		    IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
-		if (p->wd[i] < 0) {
-			(void)close(p->watch);
-			p->watch = -1;
-		}
+		if (w->wd[i] < 0)
+			mdscan_unwatch(w);
 	}
 }
 
@@ -349,6 +358,11 @@ watched_passes(struct pass *p)
 {
 	int v = -1;
 
+	p->scan->watched = true;
+	p->stale = true;
+	if (drain(p) < 0)
+		return -1;
+	p->stale = false;
 	for (int i = 0; i < PASSES; i++) {
 		p->overflow = false;
 		v = run_pass(p);
@@ -361,42 +375,44 @@ watched_passes(struct pass *p)
 static void
 forget(struct mdscan *m, size_t n, size_t len)
 {
+	int e = errno;
+
 	m->n = n;
 	str_trunc(&m->pool, len);
+	errno = e;
+}
+
+/* All but a first pass that was steady. */
+static int
+read_again(struct pass *p)
+{
+	if (!p->remote)
+		set_watch(p->watch, p->maildir);
+	return p->watch->fd >= 0 ? watched_passes(p) : unite_passes(p);
 }
 
 int
-mdscan_read(int maildir, struct mdscan *m)
+mdscan_read(int maildir, struct mdscan_watch *keep, struct mdscan *m)
 {
+	struct mdscan_watch own = MDSCAN_WATCH_NONE;
 	struct pass p = {.scan = m, .maildir = maildir, .fd = {-1, -1},
-	    .watch = -1, .wd = {-1, -1}, .first = true};
+	    .watch = &own, .first = true};
 	size_t n = m->n, len = m->pool.len;
-	int v, e;
+	int v;
 
 	m->watched = false;
 	v = run_pass(&p);
-	if (v < 0 || v == STEADY) {
-		if (v < 0)
-			forget(m, n, len);
-		return v < 0 ? -1 : 0;
-	}
-	p.first = false;
-	if (!p.remote)
-		set_watch(&p);
-	if (p.watch >= 0) {
-		m->watched = true;
+	if (v == DOUBTFUL || v == MOVING) {
 		forget(m, n, len);
-		v = watched_passes(&p);
-	} else {
-		v = unite_passes(&p);
+		p.first = false;
+		if (keep != NULL)
+			p.watch = keep;
+		v = read_again(&p);
 	}
-	e = errno;
-	if (p.watch >= 0)
-		(void)close(p.watch);
 	if (v < 0)
 		forget(m, n, len);
-	errno = e;
-	return v;
+	mdscan_unwatch(&own);
+	return v < 0 ? -1 : 0;
 }
 
 void

@@ -42,11 +42,22 @@ struct mdscan {
 	bool watched;                   /* a watch was needed */
 };
 
+/* A watch of new/ and cur/, an inotify descriptor.  A user has some hundred of
+ * them, and giving one back waits for the kernel (10 ms): who scans again and
+ * again keeps it from when it is first needed. */
+struct mdscan_watch {
+	int fd;                         /* -1: none yet */
+	int wd[MDSCAN_DIRS];
+};
+#define MDSCAN_WATCH_NONE {-1, {-1, -1}}
+void mdscan_unwatch(struct mdscan_watch *);
+
 /* Appends what is there, in no order; a message that moved meanwhile may be
  * in it twice, the later name after the earlier.  maildir: its descriptor.
- * 0, or -1 with errno (ENOENT: no new/ or cur/). */
+ * keep: NULL, or this Maildir's watch.  0, or -1 with errno (ENOENT: no new/
+ * or cur/). */
 __attribute__((warn_unused_result))
-int mdscan_read(int maildir, struct mdscan *);
+int mdscan_read(int maildir, struct mdscan_watch *keep, struct mdscan *);
 void mdscan_free(struct mdscan *);
 const char *mdscan_name(const struct mdscan *, size_t i);
 

@@ -16,7 +16,7 @@ fill(struct box *b)
 {
 	struct mdscan s = {0};
 
-	if (mdscan_read(b->dir, &s) < 0) {
+	if (mdscan_read(b->dir, NULL, &s) < 0) {
 		mdscan_free(&s);
 		return errno == ENOENT || errno == ENOTDIR ? BOX_NONE :
 		    BOX_TEMP;
@@ -33,6 +33,7 @@ box_open(struct box **out, const struct box_config *cfg)
 
 	*out = NULL;
 	b->slot = -1;
+	b->watch = (struct mdscan_watch)MDSCAN_WATCH_NONE;
 	str_copys(&b->path, cfg->maildir);
 	b->dir = open(cfg->maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->dir < 0)
@@ -62,6 +63,7 @@ box_free(struct box *b)
 		(void)close(b->dir);
 	if (b->slot >= 0)
 		(void)close(b->slot);
+	mdscan_unwatch(&b->watch);
 	str_free(&b->path);
 	str_free(&b->pool);
 	str_free(&b->buf);

@@ -34,7 +34,7 @@ box_rescan(struct box *b)
 	struct mdscan s = {0};
 	size_t hint = BOX_NOWHERE;
 
-	if (mdscan_read(b->dir, &s) < 0)
+	if (mdscan_read(b->dir, &b->watch, &s) < 0)
 		return -1;
 	for (size_t i = 0; i < s.n; i++) {
 		const struct mdscan_entry *e = &s.entries[i];

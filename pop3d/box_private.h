@@ -33,6 +33,7 @@ struct message {
 struct box {
 	int dir;                        /* the Maildir */
 	int slot;                       /* of pop3d.lock, -1: none */
+	struct mdscan_watch watch;      /* from the first search on */
 	struct str path;
 	struct message *m;
 	size_t n;

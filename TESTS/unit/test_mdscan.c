@@ -124,7 +124,7 @@ test_read(void **state)
 
 	(void)state;
 	settle();
-	assert_int_equal(mdscan_read(fd, &m), 0);
+	assert_int_equal(mdscan_read(fd, NULL, &m), 0);
 	assert_int_equal(m.n, 0);
 	assert_true(m.steady);
 	assert_false(m.watched);
@@ -137,14 +137,14 @@ test_read(void **state)
 	(void)snprintf(name, sizeof name, "cur/%0255d", 7);
 	add(fd, name);
 	/* At once, when another change might have the same time. */
-	assert_int_equal(mdscan_read(fd, &m), 0);
+	assert_int_equal(mdscan_read(fd, NULL, &m), 0);
 	assert_true(m.watched);
 	assert_false(m.steady);
 	assert_int_equal(m.n, 3);
 	mdscan_free(&m);
 
 	settle();
-	assert_int_equal(mdscan_read(fd, &m), 0);
+	assert_int_equal(mdscan_read(fd, NULL, &m), 0);
 	assert_false(m.watched);
 	assert_true(m.steady);
 	assert_int_equal(m.n, 3);
@@ -155,12 +155,12 @@ test_read(void **state)
 		assert_int_equal(m.entries[i].base,
 		    mdname_base(mdscan_name(&m, i)));
 	/* It appends. */
-	assert_int_equal(mdscan_read(fd, &m), 0);
+	assert_int_equal(mdscan_read(fd, NULL, &m), 0);
 	assert_int_equal(m.n, 6);
 	mdscan_free(&m);
 
 	assert_int_equal(renameat(fd, "new", fd, "old"), 0);
-	assert_int_equal(mdscan_read(fd, &m), -1);
+	assert_int_equal(mdscan_read(fd, NULL, &m), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(m.n, 0);
 	remove_maildir(dir, fd);
@@ -182,7 +182,7 @@ test_many(void **state)
 		add(fd, path);
 	}
 	settle();
-	assert_int_equal(mdscan_read(fd, &m), 0);
+	assert_int_equal(mdscan_read(fd, NULL, &m), 0);
 	assert_int_equal(m.n, 20000);
 	for (size_t i = 0; i < m.n; i++) {
 		const char *name = mdscan_name(&m, i);
@@ -276,6 +276,7 @@ run_storm(long pause_ns, size_t *plain_out)
 {
 	char dir[] = "/tmp/unit-mdscan.XXXXXX", path[64];
 	int fd = make_maildir(dir);
+	struct mdscan_watch watch = MDSCAN_WATCH_NONE;
 	size_t scans = 0, lost = 0, watched = 0;
 	int64_t until;
 	pid_t pid;
@@ -293,11 +294,12 @@ run_storm(long pause_ns, size_t *plain_out)
 	for (until = now_ms() + STORM_MS; now_ms() < until; scans++) {
 		struct mdscan m = {0}, plain = {0};
 
-		assert_int_equal(mdscan_read(fd, &m), 0);
+		assert_int_equal(mdscan_read(fd, scans % 64 ? &watch : NULL,
+		    &m), 0);
 		lost += missing(&m);
 		watched += m.watched;
 		mdscan_free(&m);
-		if (scans % 4 == 0) {
+		if (scans % 8 == 0) {
 			read_plainly(fd, &plain);
 			*plain_out += missing(&plain);
 			mdscan_free(&plain);
@@ -309,6 +311,7 @@ run_storm(long pause_ns, size_t *plain_out)
 	    "without a watch\n", scans, watched, lost, *plain_out);
 	assert_int_equal(lost, 0);
 	assert_true(watched > scans / 2);
+	mdscan_unwatch(&watch);
 	remove_maildir(dir, fd);
 }
 
