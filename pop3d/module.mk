@@ -19,3 +19,10 @@ pop3_session_UNIT_SRC := $(POP3_FAKE)
 PROGS += qmail-pop3d
 qmail-pop3d_SRC := pop3d/qmail-pop3d.c $(SESSION_SRC) $(BOX_SRC)
 qmail-pop3d_LDFLAGS := -static-pie
+FUZZ += popup
+popup_FUZZ_SRC := $(POPUP_SRC)
+FUZZ += pop3_send pop3_session
+pop3_send_FUZZ_SRC := $(POP3_FAKE)
+pop3_session_FUZZ_SRC := $(POP3_FAKE)
+pop3_session_FUZZ_LDLIBS := -Wl,--wrap=log_info,--wrap=log_sys
+MAN += pop3d/qmail-pop3d.8
