@@ -2,6 +2,9 @@
  * Bernstein (2012); its appendix's vector is the unit test. */
 #include "lib/hash.h"
 
+#include <endian.h>
+#include <string.h>
+
 static uint64_t
 rotl(uint64_t x, int b)
 {
@@ -28,10 +31,10 @@ rounds(struct hash *h, int n)
 static void
 word(struct hash *h, const unsigned char *p)
 {
-	uint64_t m = 0;
+	uint64_t m;
 
-	for (int i = 7; i >= 0; i--)
-		m = m << 8 | p[i];
+	memcpy(&m, p, sizeof m);
+	m = le64toh(m);
 	h->v3 ^= m;
 	rounds(h, 2);
 	h->v0 ^= m;
@@ -70,14 +73,43 @@ hash_add(struct hash *h, const void *bytes, size_t n)
 	}
 }
 
-uint64_t
-hash_end(struct hash *h)
+static void
+last_word(struct hash *h)
 {
 	while (h->ntail < 7)
 		h->tail[h->ntail++] = 0;
 	h->tail[7] = (unsigned char)h->total;
 	word(h, h->tail);
-	h->v2 ^= 0xff;
+}
+
+static uint64_t
+finish(struct hash *h)
+{
 	rounds(h, 4);
 	return h->v0 ^ h->v1 ^ h->v2 ^ h->v3;
+}
+
+uint64_t
+hash_end(struct hash *h)
+{
+	last_word(h);
+	h->v2 ^= 0xff;
+	return finish(h);
+}
+
+void
+hash_init128(struct hash *h, uint64_t k0, uint64_t k1)
+{
+	hash_init(h, k0, k1);
+	h->v1 ^= 0xee;
+}
+
+void
+hash_end128(struct hash *h, uint64_t out[2])
+{
+	last_word(h);
+	h->v2 ^= 0xee;
+	out[0] = finish(h);
+	h->v1 ^= 0xdd;
+	out[1] = finish(h);
 }

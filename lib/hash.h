@@ -17,4 +17,9 @@ void hash_init(struct hash *, uint64_t k0, uint64_t k1);
 void hash_add(struct hash *, const void *bytes, size_t n);
 uint64_t hash_end(struct hash *);       /* once */
 
+/* The same with a result of 128 bits, where it has to be a name of its own;
+ * the bytes of out[0], the lowest first, and then those of out[1]. */
+void hash_init128(struct hash *, uint64_t k0, uint64_t k1);
+void hash_end128(struct hash *, uint64_t out[2]);       /* once */
+
 #endif

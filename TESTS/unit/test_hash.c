@@ -5,6 +5,8 @@
 
 #include "TESTS/unit/unit.h"
 
+#include <stdio.h>
+
 #define K0 UINT64_C(0x0706050403020100)
 #define K1 UINT64_C(0x0f0e0d0c0b0a0908)
 
@@ -66,6 +68,39 @@ test_vectors(void **state)
 	assert_true(whole(K0, K1, msg, 15) == UINT64_C(0xa129ca6149be45e5));
 }
 
+/* 128 bits, by openssl mac -macopt size:16 SIPHASH. */
+static void
+test_vectors_128(void **state)
+{
+	static const struct {
+		size_t n;
+		const char *hex;
+	} want[] = {
+		{0, "A3817F04BA25A8E66DF67214C7550293"},
+		{8, "3B62A9BA6258F5610F83E264F31497B4"},
+		{15, "5493E99933B0A8117E08EC0F97CFC3D9"},
+		{63, "5150D1772F50834A503E069A973FBD7C"},
+	};
+	unsigned char msg[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof msg; i++)
+		msg[i] = (unsigned char)i;
+	for (size_t i = 0; i < N_OF(want); i++) {
+		char hex[33];
+		uint64_t out[2];
+		struct hash h;
+
+		hash_init128(&h, K0, K1);
+		hash_add(&h, msg, want[i].n);
+		hash_end128(&h, out);
+		for (size_t k = 0; k < 16; k++)
+			(void)snprintf(hex + 2 * k, 3, "%02X",
+			    (unsigned)(out[k / 8] >> k % 8 * 8 & 255));
+		assert_string_equal(hex, want[i].hex);
+	}
+}
+
 /* A long message and the empty one under the zero key, by the same second
  * implementation. */
 static void
@@ -115,6 +150,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_vectors_128),
 		cmocka_unit_test(test_long_and_zero_key),
 		cmocka_unit_test(test_every_split),
 	};
