@@ -5,7 +5,7 @@ qmail-popup_SRC := pop3d/qmail-popup.c $(POPUP_SRC)
 qmail-popup_LDFLAGS := -static-pie
 UNIT += popup
 popup_UNIT_SRC := $(POPUP_SRC)
-BOX_SRC := pop3d/box.c pop3d/box_name.c pop3d/box_order.c pop3d/box_sizes.c \
+BOX_SRC := pop3d/lists.c pop3d/box.c pop3d/box_file.c pop3d/box_name.c pop3d/box_order.c pop3d/box_sizes.c \
 	pop3d/box_slot.c pop3d/box_uidl.c pop3d/box_update.c
 UNIT += box
 box_UNIT_SRC := $(BOX_SRC)
@@ -26,3 +26,4 @@ pop3_send_FUZZ_SRC := $(POP3_FAKE)
 pop3_session_FUZZ_SRC := $(POP3_FAKE)
 pop3_session_FUZZ_LDLIBS := -Wl,--wrap=log_info,--wrap=log_sys
 MAN += pop3d/qmail-pop3d.8
+MAN += pop3d/qmail-popup.8

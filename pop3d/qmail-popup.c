@@ -1,5 +1,6 @@
 /* qmail-popup - POP3 up to the password, on descriptors 0 and 1.
- * Runs as:  root, under tcpserver: the checkpassword program becomes the user.
+ * Runs as:  root, under tcpserver: the checkpassword program becomes the user;
+ *           or anybody, for mailboxes of their own.
  * Trusts:   its arguments, control/, the environment, the checkpassword
  *           program.  Reads no byte of the network: see mail/login.h.
  * Exits:    0 when the connection is over, 77 when passwords were wrong and
@@ -53,7 +54,11 @@ load(struct settings *s, const char *const *argv)
 	    .check_ms = CHECKPW_WAIT_MS};
 	s->login.plaintext = control_need_number(CONTROL_PLAINTEXTAUTH) > 0;
 	s->popup.delay_s = control_need_number(CONTROL_POP3LOGINDELAY);
-	user_need_file(TALKER, &s->login.uid, &s->login.gid);
+	/* Others cannot change: talkers are what this is. */
+	s->login.uid = geteuid();
+	s->login.gid = getegid();
+	if (s->login.uid == 0)
+		user_need_file(TALKER, &s->login.uid, &s->login.gid);
 }
 
 /* A word that switches something on: set, and neither empty nor 0. */
@@ -95,5 +100,6 @@ main(int argc, char **argv)
 		keep_serve(&kept);
 	}
 	load_connection(&s, &stamp);
-	return login_monitor(&s.login, str_c(&stamp), popup_talk, &s.popup);
+	/* There is nothing left for exit() to do but to touch its pages. */
+	_exit(login_monitor(&s.login, str_c(&stamp), popup_talk, &s.popup));
 }
