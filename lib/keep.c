@@ -361,7 +361,8 @@ keep_serve(struct keep_program *p)
 		struct keep_request q;
 		long pid = -1;
 
-		if (n == 0)
+		/* The second: it had not read our last word. */
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			_exit(0);
 		if (n < 0 || conn < 0 || !keep_parse(p->packet, (size_t)n,
 		    &q))

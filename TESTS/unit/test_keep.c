@@ -388,6 +388,18 @@ test_gone(void **state)
 	}
 }
 
+/* A server that ends before it has read that the template is ready. */
+static void
+test_unread(void **state)
+{
+	struct keep k = begin(NULL);
+	struct pollfd p = {.fd = k.fd, .events = POLLIN};
+
+	(void)state;
+	assert_int_equal(poll(&p, 1, 60000), 1);
+	finish(&k, 0);
+}
+
 static void
 test_once(void **state)
 {
@@ -546,6 +558,7 @@ main(void)
 		cmocka_unit_test(test_judged),
 		cmocka_unit_test(test_watched),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_unread),
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_not_ready),
 		cmocka_unit_test(test_nonsense),
