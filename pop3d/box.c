@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static enum box_status
-fill(struct box *b)
+fill(struct box *b, const char *uidl)
 {
 	struct mdscan s = {0};
 
@@ -22,7 +22,7 @@ fill(struct box *b)
 		    BOX_TEMP;
 	}
 	box_fill_take(b, &s);
-	return BOX_OK;
+	return box_uidl_open(b, uidl) < 0 ? BOX_TEMP : BOX_OK;
 }
 
 enum box_status
@@ -32,7 +32,7 @@ box_open(struct box **out, const struct box_config *cfg)
 	enum box_status st = BOX_TEMP;
 
 	*out = NULL;
-	b->slot = -1;
+	b->slot = b->uidl_fd = -1;
 	b->watch = (struct mdscan_watch)MDSCAN_WATCH_NONE;
 	str_copys(&b->path, cfg->maildir);
 	b->dir = open(cfg->maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -41,7 +41,7 @@ box_open(struct box **out, const struct box_config *cfg)
 	else
 		st = box_slot_take(b, cfg);
 	if (st == BOX_OK)
-		st = fill(b);
+		st = fill(b, cfg->uidl);
 	if (st == BOX_OK) {
 		*out = b;
 	} else {
@@ -63,10 +63,15 @@ box_free(struct box *b)
 		(void)close(b->dir);
 	if (b->slot >= 0)
 		(void)close(b->slot);
+	if (b->uidl_fd >= 0)
+		(void)close(b->uidl_fd);
 	mdscan_unwatch(&b->watch);
 	str_free(&b->path);
 	str_free(&b->pool);
 	str_free(&b->buf);
+	str_free(&b->uidl_config);
+	str_free(&b->uidls);
+	map_free(&b->given);
 	free(b->m);
 	free(b->untimed);
 	free(b);

@@ -37,7 +37,7 @@ enum box_status {
 struct box_config {
 	const char *maildir;
 	/* How identifiers of other servers are taken over, see pop3uidl in
-	 * qmail-control(5): "auto", "name", "courier", "dovecot FORMAT". */
+	 * qmail-control(5): "auto", "name", "courier", "dovecot [FORMAT]". */
 	const char *uidl;
 	unsigned sessions;              /* at once, 0: any number */
 	unsigned delay_s;               /* between logins, 0: none */
@@ -53,7 +53,7 @@ size_t box_count(const struct box *);
  * that is gone before its size was known. */
 uint64_t box_size(struct box *, size_t i);
 /* At most BOX_UIDL bytes of 33..126, the same in every session, no two the
- * same in one. */
+ * same in one.  Lives until the next is asked for. */
 const char *box_uidl(struct box *, size_t i);
 /* The file, for reading; -1 with errno (ENOENT: it is gone). */
 __attribute__((warn_unused_result))
@@ -64,6 +64,8 @@ void box_undelete(struct box *);        /* all of them */
 bool box_deleted(const struct box *, size_t i);
 /* What is not deleted. */
 void box_stat(struct box *, size_t *count_out, uint64_t *bytes_out);
+
+bool box_uidl_config_ok(const char *);  /* else box_open says EINVAL */
 
 struct box_result {
 	size_t deleted, failed;

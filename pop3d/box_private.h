@@ -6,6 +6,7 @@
 #ifndef POP3D_BOX_PRIVATE_H
 #define POP3D_BOX_PRIVATE_H
 
+#include "lib/map.h"
 #include "mail/mdscan.h"
 #include "pop3d/box.h"
 
@@ -46,6 +47,12 @@ struct box {
 	uint64_t sizes_read;            /* bytes read to know them */
 
 	struct str buf;                 /* for reading, always empty */
+	struct str uidl_config;
+	int uidl_fd;                    /* pop3d.uidl, -1: read or none */
+	size_t uidl_lines;              /* it has */
+	struct str uidls;               /* given ones, with a NUL each */
+	struct map given;               /* their sums */
+	bool given_len[BOX_UIDL + 1];   /* their lengths */
 	char uidl[BOX_UIDL + 1];        /* the last answer */
 };
 
@@ -80,8 +87,24 @@ box_gone(const struct box *b, size_t i)
 	return b->m[i].misses >= BOX_MISSES;
 }
 
+/* box_file.c */
+
+/* A regular file in the Maildir, or -1; ENOENT also for what is none. */
+__attribute__((warn_unused_result))
+int box_file_open(const struct box *, const char *name);
+__attribute__((warn_unused_result))
+int box_file_read(int fd, struct str *out);
+void box_file_tmp(struct str *out, const char *name);   /* a path in tmp/ */
+/* Replaces it, not durably; nothing happens where that is not possible. */
+void box_file_cache(const struct box *, const char *name, const struct str *);
+
 /* box_sizes.c */
 void box_sizes_save(struct box *);      /* when it is worth it */
+
+/* box_uidl.c */
+__attribute__((warn_unused_result))
+int box_uidl_open(struct box *, const char *config);
+void box_uidl_prune(struct box *);
 
 /* box_slot.c */
 enum box_status box_slot_take(struct box *, const struct box_config *);

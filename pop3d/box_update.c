@@ -81,6 +81,7 @@ remove_deleted(struct box *b, struct removal *r, struct box_result *out)
 			    (errno == ENOENT && box_gone(b, i))) {
 				out->deleted++;
 				done[i] = true;
+				b->m[i].misses = BOX_MISSES;
 			} else if (errno != ENOENT || round == ROUNDS) {
 				note_failure(out, 1);
 				done[i] = true;
@@ -147,4 +148,5 @@ box_update(struct box *b, struct box_result *out)
 	for (size_t i = 0; i < b->n; i++)
 		if (b->m[i].is_new && !b->m[i].deleted)
 			move_to_cur(b, i);
+	box_uidl_prune(b);
 }

@@ -5,8 +5,9 @@ qmail-popup_SRC := pop3d/qmail-popup.c $(POPUP_SRC)
 qmail-popup_LDFLAGS := -static-pie
 UNIT += popup
 popup_UNIT_SRC := $(POPUP_SRC)
-BOX_SRC := pop3d/lists.c pop3d/box.c pop3d/box_file.c pop3d/box_name.c pop3d/box_order.c pop3d/box_sizes.c \
-	pop3d/box_slot.c pop3d/box_uidl.c pop3d/box_update.c
+BOX_SRC := pop3d/lists.c pop3d/box.c pop3d/box_file.c pop3d/box_name.c \
+	pop3d/box_order.c pop3d/box_sizes.c pop3d/box_slot.c pop3d/box_uidl.c \
+	pop3d/box_update.c
 UNIT += box
 box_UNIT_SRC := $(BOX_SRC)
 SESSION_SRC := pop3d/session.c pop3d/messages.c pop3d/send.c pop3d/out.c \
