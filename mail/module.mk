@@ -55,3 +55,6 @@ FUZZ += sasl
 LIB_SRC += mail/login.c mail/login_run.c mail/login_talk.c
 LIB_SRC += mail/mdscan.c mail/mdname.c
 UNIT += mdscan
+UNIT += login login_monitor
+FUZZ += login
+login_monitor_UNIT_LDLIBS := -Wl,--wrap=login_confine
