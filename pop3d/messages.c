@@ -152,13 +152,14 @@ messages_retr(struct session *s, const struct args *a)
 	out_putu(&s->out, box_size(s->box, a->msg));
 	out_puts(&s->out, " octets\r\n");
 	st = send_message(&s->out, fd, size, SEND_ALL, s->piece);
-	if (st != SEND_OK)
-		spoilt(s, a->msg, mark, st);
-	else
-		s->retr++;
-	if (st == SEND_OK && s->last <= a->msg)
-		s->last = a->msg + 1;
 	fd_close(fd);
+	if (st != SEND_OK) {
+		spoilt(s, a->msg, mark, st);
+		return;
+	}
+	s->retr += s->out.fail == IO_OK;
+	if (s->last <= a->msg)
+		s->last = a->msg + 1;
 }
 
 void
@@ -176,11 +177,11 @@ messages_top(struct session *s, const struct args *a)
 		return;
 	out_puts(&s->out, "+OK\r\n");
 	st = send_message(&s->out, fd, size, lines, s->piece);
+	fd_close(fd);
 	if (st != SEND_OK)
 		spoilt(s, a->msg, mark, st);
 	else
-		s->top++;
-	fd_close(fd);
+		s->top += s->out.fail == IO_OK;
 }
 
 void

@@ -106,18 +106,17 @@ give_up_calls(void)
 		/* the connection, the log, time */
 		SYS_read, SYS_write, SYS_poll, SYS_sendto, SYS_setsockopt,
 		SYS_shutdown, SYS_clock_gettime, SYS_gettimeofday,
-		/* the Maildir */
-		SYS_openat, SYS_close, SYS_newfstatat, SYS_fstat, SYS_stat,
-		SYS_lstat, SYS_getdents64, SYS_lseek, SYS_pread64,
-		SYS_pwrite64, SYS_readv, SYS_writev, SYS_fcntl, SYS_fsync,
-		SYS_fdatasync, SYS_ftruncate, SYS_utimensat, SYS_fchmod,
+		/* the Maildir: reading it, */
+		SYS_openat, SYS_close, SYS_newfstatat, SYS_fstat, SYS_fstatfs,
+		SYS_getdents64, SYS_lseek, SYS_pread64, SYS_inotify_init1,
+		SYS_inotify_add_watch, SYS_inotify_rm_watch,
+		SYS_clock_nanosleep,
+		/* and changing it */
+		SYS_fcntl, SYS_fsync, SYS_ftruncate, SYS_utimensat, SYS_fchmod,
 		SYS_rename, SYS_renameat, SYS_renameat2, SYS_unlink,
-		SYS_unlinkat, SYS_link, SYS_linkat, SYS_open, SYS_fadvise64,
-		SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
-		SYS_fstatfs, SYS_uname,
+		SYS_unlinkat, SYS_linkat, SYS_getpid, SYS_getrandom, SYS_uname,
 		/* memory and the end */
 		SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,
-		SYS_getpid, SYS_getrandom, SYS_nanosleep, SYS_clock_nanosleep,
 		SYS_restart_syscall, SYS_exit, SYS_exit_group, -1,
 	};
 

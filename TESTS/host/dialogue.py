@@ -20,6 +20,7 @@ A file holds dialogues; each begins with a line `== name`.  Then, a line each:
     S* n text               n reply lines that begin with text
     S? text                 a line of what S+ or S& took is this (without code)
     S! text                 none has this as its first word
+    S= bytes                the next reply line is this and nothing else
     S.                      the server has closed
     wait                    until the server has read what was sent
 
@@ -41,6 +42,9 @@ POP3
 
     A: n                    the checkpassword program was run so often
     A= words                and the last time it read these, NUL as |
+    message PATH bytes      a message of the Maildir, before the session
+    F: path                 after it there is such a file in the Maildir
+    F! path                 there is none
 
 Text may have \\r \\n \\t \\\\ \\xHH, and \\{N:text}: text N times.
 """
@@ -86,8 +90,9 @@ def load(path):
                 out.append((line[3:], []))
             elif line.strip() and not line.startswith("#"):
                 m = re.match(r"(C:|C~|S:|S\+|S&|S\*|S\?|S!|S\.|M:|L:|L!|X:|"
-                             r"E:|H:|H!|T:|V:|V!|A:|A=|env|arg|control|"
-                             r"capture|input|wait)(?: (.*))?$", line)
+                             r"S=|E:|H:|H!|T:|V:|V!|A:|A=|F:|F!|env|arg|"
+                             r"control|capture|input|message|wait)"
+                             r"(?: (.*))?$", line)
                 if not m or not out:
                     raise Failed(f"{path}:{n}: not understood: {line}")
                 out[-1][1].append((n, m.group(1), m.group(2) or ""))
@@ -186,6 +191,11 @@ def play(steps, wire, settle=lambda: None):
                 line = wire.line()
                 if line is None or not line.decode("latin-1").startswith(
                         rest):
+                    raise Failed(f"expected {rest!r}, got {line!r}")
+            elif op == "S=":
+                flush()
+                line = wire.line()
+                if line != unescape(rest):
                     raise Failed(f"expected {rest!r}, got {line!r}")
             elif op == "S*":
                 flush()

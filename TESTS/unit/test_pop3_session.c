@@ -646,6 +646,7 @@ nobody_reads(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	take_log(s.log, &p.log);
 	assert_non_null(strstr(str_c(&p.log), " why=timeout "));
+	assert_non_null(strstr(str_c(&p.log), " retr=0 "));
 	play_free(&p);
 	(void)close(s.log);
 	(void)close(s.client);
