@@ -40,6 +40,30 @@ complain(const char *what, const char *why)
 	    (long)getpid());
 }
 
+static void
+cat_pair(struct str *line, const char *key, const char *value)
+{
+	str_catf(line, " %s=", key);
+	log_quote(line, value, strlen(value));
+}
+
+/* For those who watch logs for guesses. */
+static void
+log_attempt(const struct monitor *m, const char *event,
+    const struct str *user)
+{
+	const char *ip = getenv("TCPREMOTEIP"), *tls = getenv("SSL_PROTOCOL");
+	struct str line = {0};
+
+	str_catf(&line, "info: %s pid=%ld", event, (long)getpid());
+	cat_pair(&line, "ip", ip != NULL ? ip : "");
+	cat_pair(&line, "user", str_c(user));
+	if (m->l.tls)
+		cat_pair(&line, "tls", tls != NULL ? tls : "");
+	log_info("%s", str_c(&line));
+	str_free(&line);
+}
+
 /* ---- talkers ---- */
 
 static pid_t
@@ -185,6 +209,8 @@ ask(struct monitor *m, const struct login_packet *p)
 		case LOGIN_SAYS_NOTHING:
 			break;
 		}
+	log_attempt(m, m->l.why == LOGIN_WRONG ? "auth-failed" :
+	    "auth-unknown", &p->user);
 	m->l.last = ++m->failed >= LOGIN_TRIES;
 	return wait_wrong(m->cfg->wrong_ms << (m->failed - 1));
 }

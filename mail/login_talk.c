@@ -31,6 +31,7 @@
 #define PIPE_FD 3
 #define CPU_S 10                /* seconds; a login takes a thousandth */
 #define MEMORY (16 << 20)       /* bytes of address space */
+#define OUT_MAX 4096            /* bytes that wait for more to say */
 
 /* ---- giving up rights ---- */
 
@@ -204,6 +205,8 @@ login_line(struct login *l)
 	bool taken;
 
 	str_clear(&l->line);
+	if (l->out.len > OUT_MAX)
+		login_flush(l);
 	while (l->line.len < LOGIN_LINE && !l->gone) {
 		ssize_t n = look(l, buf, LOGIN_LINE - l->line.len, &taken);
 

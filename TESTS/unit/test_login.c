@@ -367,6 +367,25 @@ test_together(void **state)
 	close_line(&l, far);
 }
 
+/* A client that asks and asks is not answered from an ever larger store. */
+static void
+test_much(void **state)
+{
+	struct login l;
+	char got[100];
+	int far;
+
+	(void)state;
+	open_line(&l, true, &far);
+	assert_int_equal(write(far, "A\nB\n", 4), 4);
+	for (int i = 0; i < 1000; i++)
+		login_put(&l, "+OK text\r\n");
+	want_line(&l, BYTES("A"));
+	assert_int_equal(recv(far, got, sizeof got, MSG_DONTWAIT), 100);
+	assert_int_equal(l.out.len, 0);
+	close_line(&l, far);
+}
+
 /* A client that takes nothing: too late, and no line is read any more. */
 static void
 test_takes_nothing(void **state)
@@ -462,6 +481,7 @@ main(void)
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_together),
+		cmocka_unit_test(test_much),
 		cmocka_unit_test(test_takes_nothing),
 		cmocka_unit_test(test_more),
 		cmocka_unit_test(test_taken),

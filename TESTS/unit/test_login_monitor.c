@@ -233,8 +233,10 @@ test_ends(void **state)
 		    NULL},
 		{"u jo 0\nbye\n", "hello\n", 1, 0, NULL},
 		{"u jo die\nbye\n", "hello\n", 1, 0, NULL},
-		{"u jo 1\nbye\n", "hello\nwrong\nover\n", 1, 77, NULL},
-		{"u jo 3\nbye\n", "hello\nwrong\nover\n", 1, 77, NULL},
+		{"u jo 1\nbye\n", "hello\nwrong\nover\n", 1, 77,
+		    " ip=192.0.2.9 user=jo\n"},
+		{"u jo 3\nbye\n", "hello\nwrong\nover\n", 1, 77,
+		    " ip=192.0.2.9 user=jo\n"},
 		{"u jo 2\nbye\n", "hello\nunknown\nover\n", 1, 0,
 		    "exit code 2"},
 		{"u jo 111\nbye\n", "hello\nunknown\nover\n", 1, 0,
@@ -248,11 +250,11 @@ test_ends(void **state)
 		    "nonsense"},
 		/* A slip of one's own, and guesses at others. */
 		{"u jo 1\nu jo in\nx\n", "hello\nwrong\nin jo tag= ssl= "
-		    "got=x\n", 2, 0, NULL},
+		    "got=x\n", 2, 0, "auth-failed"},
 		{"u al 1\nu jo in\nx\n", "hello\nwrong\nin jo tag= ssl= "
-		    "got=x\n", 2, 77, NULL},
+		    "got=x\n", 2, 77, "auth-failed"},
 		{"u al 1\nu jo 1\nu jo in\nx\n", "hello\nwrong\nwrong\n"
-		    "in jo tag= ssl= got=x\n", 3, 77, NULL},
+		    "in jo tag= ssl= got=x\n", 3, 77, "auth-failed"},
 		{"u jo 111\nu jo in\nx\n", "hello\nunknown\nin jo tag= ssl= "
 		    "got=x\n", 2, 0, "exit code 111"},
 		{"u jo fds\n", "hello\nend\n", 1, 0, NULL},
@@ -301,7 +303,7 @@ test_fields(void **state)
 	(void)state;
 	s.stamp = "<1.2@h>";
 	plays(&s, "u jo@example.com 1\nbye\n", "hello\nwrong\nover\n", 1, 77,
-	    NULL);
+	    " user=jo@example.com\n");
 	assert_int_equal(slurp("got", got, sizeof got), 25);
 	assert_memory_equal(got, "jo@example.com\0" "1\0<1.2@h>\0", 25);
 }
@@ -336,6 +338,26 @@ test_tags(void **state)
 	s = scene();
 	s.cfg.tags = true;
 	plays(&s, "u jo in\nx\n", "hello\n", 0, 111, "nonsense");
+}
+
+/* Of each attempt that failed there is a line, and a stranger's bytes in it
+ * are none that could be taken for another. */
+static void
+test_log(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	plays(&s, "u j%\xff=o x\nbye\n", "hello\nunknown\nover\n", 1, 0,
+	    "valija: info: auth-unknown pid=");
+	s = scene();
+	plays(&s, "u j%\xff=o 1\nbye\n", "hello\nwrong\nover\n", 1, 77,
+	    " ip=192.0.2.9 user=j__=o\n");
+	s = scene();
+	assert_int_equal(setenv("SSL_PROTOCOL", "TLSv1.3", 1), 0);
+	plays(&s, "u jo 3\nbye\n", "hello tls\nwrong tls\nover\n", 1, 77,
+	    " user=jo tls=TLSv1.3\n");
+	assert_int_equal(unsetenv("SSL_PROTOCOL"), 0);
 }
 
 static void
@@ -467,7 +489,7 @@ test_wrong_time(void **state)
 	(void)state;
 	s.cfg.wrong_ms = 100;
 	plays(&s, "u jo 1\nu jo 1\nu jo 1\nx\n", "hello\nwrong\nwrong\n"
-	    "wrong last\nwhat\nover\n", 3, 77, NULL);
+	    "wrong last\nwhat\nover\n", 3, 77, "auth-failed");
 	assert_true(clock_mono_ms() - start >= 700);
 	s = scene();
 	start = clock_mono_ms();
@@ -753,6 +775,7 @@ main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_no_plain),
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_no_program),
 		cmocka_unit_test(test_talk_time),
 		cmocka_unit_test(test_check_time),
