@@ -199,6 +199,8 @@ static const struct {
 	{TLS, "AUTH LOGIN YQBi\r\nc2VjcmV0\r\n", "+ UGFzc3dvcmQ6\r\n" WRONG},
 	{TLS, "AUTH PLAIN AABzZWNyZXQ=\r\n", WRONG},
 	{TLS, "USER a\tb\r\nPASS x\r\n", "+OK PASS?\r\n" WRONG},
+	{TLS, "USER a\tb\r\nPASS x\r\nPASS y\r\n",
+	    "+OK PASS?\r\n" WRONG "-ERR USER first\r\n"},
 	/* APOP: 32 digits */
 	{TLS, "APOP ana 0123456789abcdef0123456789abcdef\r\n",
 	    "-ERR APOP is not offered\r\n"},
