@@ -276,6 +276,8 @@ box_find(const struct box *b, const char *base, size_t n, size_t *hint)
 
 	if (n == 0 || n > MDSCAN_NAME)
 		return BOX_NOWHERE;
+	if (i < b->n)
+		box_prefetch(b, i);
 	if (i >= b->n || compare_base(b, &b->m[i], base, n) != 0) {
 		memcpy(name, base, n);
 		name[n] = '\0';

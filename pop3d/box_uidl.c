@@ -339,6 +339,7 @@ box_uidl(struct box *b, size_t i)
 	const char *name = box_name(b, i);
 	size_t n = b->m[i].base;
 
+	box_prefetch(b, i);
 	if (b->uidl_fd >= 0)
 		load_list(b);
 	if (b->m[i].uidl != 0)

@@ -8,8 +8,12 @@ popup_UNIT_SRC := $(POPUP_SRC)
 BOX_SRC := pop3d/lists.c pop3d/box.c pop3d/box_file.c pop3d/box_name.c \
 	pop3d/box_order.c pop3d/box_sizes.c pop3d/box_slot.c pop3d/box_uidl.c \
 	pop3d/box_update.c
-UNIT += box
+UNIT += box lists
 box_UNIT_SRC := $(BOX_SRC)
+lists_UNIT_SRC := pop3d/lists.c
+FUZZ += lists box
+lists_FUZZ_SRC := pop3d/lists.c
+box_FUZZ_SRC := $(BOX_SRC)
 SESSION_SRC := pop3d/session.c pop3d/messages.c pop3d/send.c pop3d/out.c \
 	pop3d/capa.c
 POP3_FAKE := $(SESSION_SRC) TESTS/unit/pop3_fake.c
