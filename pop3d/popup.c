@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #define WRONG "-ERR [AUTH] wrong user name or password\r\n"
-#define UNKNOWN "-ERR [SYS/TEMP] unable to check passwords now\r\n"
+/* The words are for fetchmail, which does not know [SYS/TEMP]: with "service"
+ * and "unavailable" it is trouble, with "lock" or "wait" a mailbox in use, and
+ * all else a wrong password. */
+#define UNKNOWN "-ERR [SYS/TEMP] authentication service unavailable\r\n"
 #define NO_TLS "-ERR [SYS/TEMP] no TLS now\r\n"
 
 struct popup {

@@ -93,7 +93,7 @@ test_begin(void **state)
 		{LOGIN_NO_TLS, 0, "-ERR [SYS/TEMP] no TLS now\r\n"},
 		{LOGIN_WRONG, TLS, WRONG},
 		{LOGIN_UNKNOWN, TLS,
-		    "-ERR [SYS/TEMP] unable to check passwords now\r\n"},
+		    "-ERR [SYS/TEMP] authentication service unavailable\r\n"},
 	};
 	struct result r;
 
@@ -119,7 +119,7 @@ test_last(void **state)
 	assert_int_equal(r.npacket, 0);
 	play(LOGIN_UNKNOWN, TLS | LAST, "QUIT\r\n", &r);
 	assert_string_equal(r.out,
-	    "-ERR [SYS/TEMP] unable to check passwords now\r\n");
+	    "-ERR [SYS/TEMP] authentication service unavailable\r\n");
 	assert_string_equal(r.rest, "QUIT\r\n");
 }
 
