@@ -6,10 +6,12 @@
 #include "lib/str.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *progname = "valija";
@@ -24,6 +26,22 @@ const char *
 log_prog(void)
 {
 	return progname;
+}
+
+void
+log_spare_client(void)
+{
+	struct stat in, log;
+	int fd;
+
+	if (fstat(STDIN_FILENO, &in) < 0 || fstat(STDERR_FILENO, &log) < 0 ||
+	    !S_ISSOCK(in.st_mode) || in.st_dev != log.st_dev ||
+	    in.st_ino != log.st_ino)
+		return;
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		_exit(111);     /* and nobody can be told why */
+	(void)close(fd);
 }
 
 /* A fixed buffer: this must work when there is no memory.  Longer lines are

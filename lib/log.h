@@ -11,6 +11,9 @@ struct str;
 
 void log_init(const char *prog);        /* prog is kept, not copied */
 const char *log_prog(void);
+/* Where descriptor 2 is the client's socket, as below inetd, log lines would
+ * be replies: then there is no log. */
+void log_spare_client(void);
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_sys(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

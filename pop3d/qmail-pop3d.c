@@ -14,11 +14,9 @@
 #include "pop3d/session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,24 +55,6 @@ configure(struct session_config *cfg, struct str *uidl, const char *maildir)
 	cfg->passwords = getenv(LOGIN_FD_ENV) != NULL;
 	cfg->stls = cfg->passwords && *cfg->tls == '\0' &&
 	    access(TLSREQ_SOCKET, F_OK) == 0;
-}
-
-/* Where the log is the connection, as the qmail-popup of 1.03 has it, log
- * lines would be replies. */
-static void
-spare_client(void)
-{
-	struct stat in, log;
-	int fd;
-
-	if (fstat(STDIN_FILENO, &in) < 0 || fstat(STDERR_FILENO, &log) < 0 ||
-	    !S_ISSOCK(in.st_mode) || in.st_dev != log.st_dev ||
-	    in.st_ino != log.st_ino)
-		return;
-	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
-		die_sys(111, "unable to open /dev/null");
-	(void)close(fd);
 }
 
 /* Virtual users share a uid: what keeps them apart is that nothing but this
@@ -131,11 +111,11 @@ main(int argc, char **argv)
 	struct str uidl = {0};
 
 	log_init("qmail-pop3d");
+	log_spare_client();
 	sig_ignore(SIGPIPE);
 	if (argc != 2)
 		die_usage("qmail-pop3d maildir");
 	configure(&cfg, &uidl, argv[1]);
-	spare_client();
 	give_up_files(argv[1]);
 	give_up_calls();
 	login_taken();

@@ -89,6 +89,7 @@ main(int argc, char **argv)
 	struct str stamp = {0};
 
 	log_init("qmail-popup");
+	log_spare_client();
 	if (argc < 3)
 		die_usage(USAGE);
 	if (keep_asked())

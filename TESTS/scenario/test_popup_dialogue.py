@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -143,6 +144,25 @@ def test_not_as_root(server):
                 step("S:", "+OK"), step("S:", "+OK mailbox of ana"),
                 step("C:", "QUIT"), step("S:", "+OK QUIT"), step("S.", "")],
                user="popper")
+
+
+def test_inetd(server):
+    """Its log is the client: then there is none, and no environment."""
+    server.prepare([step("control", "plaintextauth: 1")])
+    ours, theirs = socket.socketpair()
+    child = server.h.popen([f"{BIN}/qmail-popup", "mx.valija.test",
+                            "/run/checkpw", "/run/mailbox"], env={}, cwd="/",
+                           stdin=theirs, stdout=theirs, stderr=theirs)
+    theirs.close()
+    wire = dialogue.Wire(ours)
+    wire.send(b"USER down\r\nPASS x\r\nUSER ana\r\nPASS secret\r\nQUIT\r\n")
+    got = lines(wire, 6)
+    assert [x.split(" ")[:2] for x in got[:4]] == [
+        ["+OK", "valija"], ["+OK", "PASS?"], ["-ERR", "[SYS/TEMP]"],
+        ["+OK", "PASS?"]]
+    assert got[4:] == ["+OK mailbox of ana tls=", "+OK QUIT"]
+    wire.eof()
+    assert child.wait() == 0
 
 
 def test_no_account_for_talkers(server):

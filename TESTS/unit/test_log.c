@@ -159,6 +159,40 @@ test_quote(void **state)
 	str_free(&s);
 }
 
+/* The client's end; 0 and 2 of a child are the other one, or 2 is not. */
+static int client[2];
+
+static void
+log_to_client(void *arg)
+{
+	const bool *same = arg;
+
+	if (dup2(client[1], 0) < 0 || (*same && dup2(client[1], 2) < 0))
+		_exit(1);
+	log_spare_client();
+	log_info("a line");
+}
+
+static void
+test_spare_client(void **state)
+{
+	char text[200];
+	bool same = true;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+	assert_int_equal(unit_child(log_to_client, &same, text, sizeof text),
+	    0);
+	assert_string_equal(text, "");
+	same = false;
+	assert_int_equal(unit_child(log_to_client, &same, text, sizeof text),
+	    0);
+	assert_non_null(strstr(text, "a line"));
+	assert_int_equal(recv(client[0], text, sizeof text, MSG_DONTWAIT), -1);
+	(void)close(client[0]);
+	(void)close(client[1]);
+}
+
 int
 main(void)
 {
@@ -169,6 +203,7 @@ main(void)
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_quote),
+		cmocka_unit_test(test_spare_client),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
