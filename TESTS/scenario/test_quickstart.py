@@ -37,8 +37,35 @@ def inbox(h, address=f"mailadmin@{DOMAIN}"):
     """The messages of a virtual user."""
     box = h.run([f"{VPOPMAIL}/bin/vuserinfo", "-d", address]).stdout.strip()
     assert box.startswith(f"{VPOPMAIL}/domains/")
-    new = f"{box}/Maildir/new"
-    return [h.read(f"{new}/{name}") for name in h.listdir(new)]
+    dirs = [f"{box}/Maildir/{d}" for d in ("new", "cur")]
+    return [h.read(f"{d}/{name}") for d in dirs for name in h.listdir(d)]
+
+
+def shown(r):
+    """What a run has shown at its end: the message."""
+    m = re.search(r"(?ms)^The message, as it came:\n(.*?\n)\nWhat next:\n",
+                  r.stdout)
+    return re.sub(r"(?m)^    ", "", m.group(1))
+
+
+def fetched(r, address=f"mailadmin@{DOMAIN}"):
+    """Its dialogue with port 110: what was said, and what was answered."""
+    said = r.stdout.split("by POP3 with STLS from port 110\n")[1] \
+        .split("\nThe message, as it came:\n")[0]
+    said, log = said.split("How it went, from /var/log/qmail/pop3d/current:")
+    assert re.search(rf"qmail-pop3d: info: end .* user={re.escape(address)} "
+                     r".* tls=TLSv1\.3 .* retr=1 .* dele=0 ", log)
+    # inside TLS: passwords are taken, and TLS is not offered again
+    assert re.search(r"(?m)^ +> CAPA\n +< \+OK", said)
+    assert re.search(r"(?m)^ +< USER$", said) and "STLS" not in said
+    assert re.search(rf"(?m)^ +> USER {re.escape(address)}\n +< \+OK.*\n"
+                     r" +> PASS \.\.\.\n +< \+OK", said)
+    n = int(re.search(r"(?m)^ +> STAT\n +< \+OK (\d+) \d+$", said).group(1))
+    retr = said[said.index(f"> RETR {n}\n"):]
+    assert re.search(r"(?m)^ +< \.\n +> QUIT\n +< \+OK", retr)
+    for line in shown(r).splitlines():
+        assert f" < {line}\n" in retr
+    return n
 
 
 def state(h):
@@ -57,9 +84,9 @@ def test_from_nothing_to_a_message_and_again(bare):
     r = quickstart(h)
     text, = inbox(h)
     assert f"\nDelivered-To: mailadmin@{DOMAIN}\n" in text
-    # the message and the lines of its way are shown
-    for line in text.splitlines():
-        assert line in r.stdout
+    # it was fetched, the message and the lines of its way are shown
+    assert fetched(r) == 1
+    assert shown(r) == text
     for words in ("new msg", "info msg", "starting delivery",
                   ": success:", "end msg"):
         assert words in r.stdout
@@ -83,6 +110,10 @@ def test_from_nothing_to_a_message_and_again(bare):
     h.run("exec 3</run/in; exec vchkpw /bin/true",
           env={"TCPLOCALPORT": "587"})
     assert word not in h.read(f"{SRC}/build/quickstart.log")
+    assert r.stdout.count(word) == 1
+    kept = f"{HOME}/users/quickstart"
+    assert h.run(["stat", "-c", "%a %U", kept]).stdout == "600 root\n"
+    assert h.read(kept) == f"mailadmin@{DOMAIN} {word}\n"
 
     config = "cat /etc/passwd /etc/group /var/qmail/control/* " \
         "/var/qmail/users/assign /var/qmail/alias/.q*; " \
@@ -94,7 +125,41 @@ def test_from_nothing_to_a_message_and_again(bare):
     assert " 0 changed" in r.stdout
     assert h.run(config).stdout == before
     assert [h.running(p) for p in PROCESSES] == pids
-    assert len(inbox(h)) == 2
+    assert fetched(r) == 2
+    assert sorted(inbox(h))[0] != sorted(inbox(h))[1]
+    assert shown(r) in inbox(h) and shown(r) != text
+
+    # Whose password is known no more is not guessed: it is said.
+    h.run([f"{VPOPMAIL}/bin/vpasswd", f"mailadmin@{DOMAIN}", "changed"])
+    r = quickstart(h)
+    assert re.search(r"(?m)^ +> PASS \.\.\.\n +< -ERR \[AUTH\] ", r.stdout)
+    assert "--new-password" in r.stdout
+    assert len(inbox(h)) == 3 and shown(r) in inbox(h)
+    h.run(["rm", kept])
+    r = quickstart(h)
+    assert "> PASS" not in r.stdout and "--new-password" in r.stdout
+    assert len(inbox(h)) == 4 and shown(r) in inbox(h)
+    r = quickstart(h, "--new-password")
+    assert fetched(r) == 5
+    word = re.search(r"Random password: (\S+)", r.stdout).group(1)
+    assert h.read(kept) == f"mailadmin@{DOMAIN} {word}\n"
+    assert fetched(quickstart(h)) == 6
+
+
+def test_dots_and_more_mail(bare):
+    """Its own message is shown, byte by byte, and nobody else's."""
+    h = bare
+    quickstart(h)
+    box = h.run([f"{VPOPMAIL}/bin/vuserinfo", "-d",
+                 f"mailadmin@{DOMAIN}"]).stdout.strip() + "/Maildir"
+    # delivered in a future that others' clocks may be in
+    for i in range(3):
+        h.write(f"{box}/new/{4000000000 + i}.x{i}.y", "Subject: private\n\n"
+                ".dot\n..\n.\n-ERR no\n550 no\n", owner="vpopmail")
+    r = quickstart(h)
+    assert "private" not in r.stdout
+    assert shown(r) in inbox(h)
+    assert re.search(r"(?m)^ +> RETR 2\n", r.stdout)
 
 
 def test_user_host_and_domain_are_taken(bare):
@@ -109,6 +174,10 @@ def test_user_host_and_domain_are_taken(bare):
     quickstart(h, "--user=ana", "--domain", "other.example")
     assert len(inbox(h, "ana@other.example")) == 1
     assert len(inbox(h, "ana@virtual.mail.example.org")) == 1
+    for address in ("ana@other.example", "ana@virtual.mail.example.org"):
+        domain = address.split("@")[1]
+        assert fetched(quickstart(h, "--user=ana", "--domain", domain),
+                       address) == 2
 
 
 def sql(h, text):
@@ -127,6 +196,7 @@ def test_accounts_in_mariadb(bare):
     r = quickstart(h, "--mysql")
     assert "MariaDB" in r.stdout
     assert len(inbox(h)) == 2
+    assert fetched(r) == 2
     assert h.run([f"{VPOPMAIL}/bin/vuserinfo", "-p",
                   f"mailadmin@{DOMAIN}"]).stdout == word
     assert h.run(f"stat -c '%a %U:%G' {VPOPMAIL}/etc/vpopmail.mysql"
@@ -139,8 +209,9 @@ def test_accounts_in_mariadb(bare):
     users = "SELECT pw_name, pw_domain FROM vpopmail.vpopmail ORDER BY 1"
     assert sql(h, users) == f"mailadmin\t{DOMAIN}\npostmaster\t{DOMAIN}\n"
     pids = [h.running(p) for p in PROCESSES]
-    for args in (["--mysql"], []):
+    for n, args in enumerate((["--mysql"], [])):
         r = quickstart(h, *args)
+        assert fetched(r) == 3 + n
         assert " 0 changed" in r.stdout and "mysql store" in r.stdout
     assert len(inbox(h)) == 4
     assert h.read(f"{VPOPMAIL}/etc/vpopmail.mysql") == conf
@@ -151,7 +222,7 @@ def test_accounts_in_mariadb(bare):
 def test_mariadb_from_the_beginning(bare):
     h = bare
     unpack(h, "mariadb-server")
-    quickstart(h, "--mysql")
+    assert fetched(quickstart(h, "--mysql")) == 1
     assert len(inbox(h)) == 1
     assert sql(h, "SELECT COUNT(*) FROM vpopmail.vpopmail") == "2\n"
     # An interrupted run: the line is written, its user not yet made.
@@ -191,7 +262,7 @@ def test_wrong_usage_is_100(unchanged, args):
 def test_help(unchanged):
     r = quickstart(unchanged, "--help")
     for option in ("--user", "--host", "--domain", "--mysql",
-                   "--replace-mta"):
+                   "--new-password", "--replace-mta"):
         assert option in r.stdout
 
 
@@ -202,7 +273,8 @@ def other_sendmail(h):
 
 def other_port(h, port=25):
     p = h.popen(["python3", "-c", "import socket, time\n"
-                 f"s = socket.socket(); s.bind(('', {port})); s.listen()\n"
+                 "s = socket.socket(); s.setsockopt(1, 2, 1)\n"
+                 f"s.bind(('', {port})); s.listen()\n"
                  "print('up', flush=True); time.sleep(1000)"],
                 stdout=subprocess.PIPE)
     assert p.stdout.readline() == b"up\n"
@@ -213,8 +285,16 @@ def other_submission(h):
     return other_port(h, 587)
 
 
+def other_pop3(h):
+    return other_port(h, 110)
+
+
+def other_pop3s(h):
+    return other_port(h, 995)
+
+
 @pytest.mark.parametrize("other", [other_sendmail, other_port,
-                                   other_submission])
+                                   other_submission, other_pop3, other_pop3s])
 def test_another_mail_system_is_left_alone(bare, other):
     words = other(bare)
     before = state(bare)
@@ -223,6 +303,28 @@ def test_another_mail_system_is_left_alone(bare, other):
     assert words in r.stderr
     assert "--replace-mta" in r.stderr
     assert state(bare) == before
+
+
+def test_pop3_of_another_beside_ours(bare):
+    """An installation from before POP3, with courier or Dovecot for it."""
+    h = bare
+    quickstart(h)
+    for name in ("pop3", "pop3s"):
+        h.run(f"rm /service/{name}; cd {HOME}/supervise && "
+              f"svc -dxw {name} {name}/log && rm -r {name}")
+    h.run("rm /etc/tcp.pop3*")
+    words = other_pop3(h)
+    before = state(h)
+    r = quickstart(h, check=False)
+    assert r.returncode == 1 and words in r.stderr
+    assert state(h) == before
+    r = quickstart(h, "--replace-mta", check=False)
+    assert r.returncode == 111 and "port 110 is still held" in r.stderr
+    assert not h.exists("/service/pop3")
+    h.run(["kill", re.search(r"python3 \(pid (\d+)\)", r.stderr).group(1)])
+    r = quickstart(h)
+    assert fetched(r) == 2
+    assert h.exists("/etc/tcp.pop3.cdb")
 
 
 def test_a_port_that_stays_taken(bare):
