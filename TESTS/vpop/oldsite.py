@@ -143,7 +143,8 @@ class OldSite:
         try:
             unpack(self.h, "tinycdb")
             # The machine may have a mail system of ours.
-            self.h.run(["rm", "-f", "/etc/tcp.smtp", "/etc/tcp.smtp.cdb"])
+            self.h.run(["rm", "-f", "/etc/tcp.smtp", "/etc/tcp.smtp.cdb",
+                        "/etc/tcp.pop3", "/etc/tcp.pop3.cdb"])
             self._users()
         except BaseException:
             self.close()
@@ -350,13 +351,13 @@ class OldSite:
         self.h.run(["chown", "qmails:qmail", QMAIL + "/queue/lock/trigger"])
 
     def _old_services(self):
-        """daemontools, and two services as Life with qmail has them."""
+        """daemontools, and services as Life with qmail has them."""
         h = self.h
         for name in ("svscan", "supervise", "svc", "svstat", "svok",
                      "multilog", "setuidgid", "tcpserver"):
             h.run(["install", f"{SRC}/build/{name}", "/usr/local/bin/"])
         h.run("mkdir -p /command /service && ln -s /usr/local/bin/* /command")
-        for name in ("qmail-send", "qmail-smtpd"):
+        for name in ("qmail-send", "qmail-smtpd", "qmail-pop3d"):
             d = f"{QMAIL}/supervise/{name}"
             h.run(["mkdir", "-p", "-m", "1755", d, d + "/log"])
             # The process of the name is what is waited for.
@@ -373,7 +374,8 @@ class OldSite:
                               stdin=out, stdout=out, stderr=out,
                               start_new_session=True)
         out.close()
-        h.wait(lambda: h.running("qmail-send") and h.running("qmail-smtpd"),
+        h.wait(lambda: all(map(h.running, ("qmail-send", "qmail-smtpd",
+                                           "qmail-pop3d"))),
                "the old services")
 
     # Looking.

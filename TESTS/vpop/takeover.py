@@ -64,6 +64,28 @@ s.quit()
 print(json.dumps(out))
 """
 
+# What a client without TLS, or with it from the first byte, sees: the message
+# of each identifier.  It leaves in the given way.
+POP3 = r"""
+import json, poplib, socket, ssl, sys
+out, connect = [], socket.create_connection
+# What comes from 127.0.0.1 is webmail to vpopmail.
+socket.create_connection = lambda to, t: connect(to, t, ("127.0.0.2", 0))
+for port, user, password, quit in json.load(sys.stdin):
+    try:
+        c = poplib.POP3("127.0.0.1", port, timeout=60) if port == 110 else \
+            poplib.POP3_SSL("127.0.0.1", port, timeout=60,
+                            context=ssl._create_unverified_context())
+        c.user(user)
+        c.pass_(password)
+        out.append({uidl.decode(): b"\n".join(c.retr(int(n))[1]).decode()
+                    for n, uidl in (x.split() for x in c.uidl()[1])})
+        c.quit() if quit else c.close()
+    except poplib.error_proto as e:
+        out.append(str(e))
+print(json.dumps(out))
+"""
+
 KEPT = [DOMAINS, QMAIL + "/control", QMAIL + "/users", QMAIL + "/alias",
         QMAIL + "/rc", VPOPMAIL + "/etc"]
 PROGRAMS = [VPOPMAIL + "/bin", QMAIL + "/bin", "/usr/local/bin", "/command"]
@@ -74,21 +96,23 @@ class TakenOver(OldSite):
 
     def take_over(self):
         self.before, self.programs = self.tree(*KEPT), self.tree(*PROGRAMS)
-        self.said = self.follow("Settings", "Look first", "Save", "Stop",
-                                "Install")
+        self.said = self.follow("Settings", "POP3", "Look first", "Save",
+                                "Stop", "Install")
         self.after = self.tree(*KEPT)
         self.h.wait(lambda: self.h.running("qmail-send") and
                     self.h.running("qmail-smtpd") and
-                    self.h.exists(QMAIL + "/run/auth"), "the new services")
+                    self.h.exists(QMAIL + "/run/auth") and
+                    self.h.running("qmail-popup"), "the new services")
+        assert not self.h.running("qmail-pop3d")
         self.said.update(self.follow("Look again"))
 
     def follow(self, *headings):
         """Do what the page says below these headings, and nothing else.  What
         it printed, by heading: a list."""
         steps, said = page(PAGE), {}
-        assert list(steps) == ["Settings", "Look first", "Save", "Stop",
-                               "Install", "Look again", "Back again",
-                               "Staying"]
+        assert list(steps) == ["Settings", "POP3", "Look first", "Save",
+                               "Stop", "Install", "Look again",
+                               "Back again", "Staying"]
         for heading in headings:
             for text in steps[heading]:
                 if any(word in text and self.store != store
@@ -125,6 +149,12 @@ class TakenOver(OldSite):
         root."""
         return json.loads(self.h.run(["python3", "-c", LOGIN],
                                      input=json.dumps(tries)).stdout)
+
+    def pop3(self, *sessions):
+        """[port, user, password, with QUIT] -> {identifier: message}, or the
+        error."""
+        return json.loads(self.h.run(["python3", "-c", POP3],
+                                     input=json.dumps(sessions)).stdout)
 
     def smtp(self, mails):
         """(sender, recipient, subject) -> [code, text]"""

@@ -64,6 +64,18 @@ FILES = {
     "ana/Maildir/courierimapuiddb": "1 1200000000 3\n1 1200000000.4711.old,"
                                     "S=52\n",
     "ana/lastauth": "192.0.2.9",
+    # of who was courier's client, and who Dovecot's
+    "kim.lee/Maildir/cur/1300000000.1.old,S=52:2,RS": OLD_MAIL,
+    "kim.lee/Maildir/cur/1300000001.2.old,S=52:2,": OLD_MAIL,
+    "kim.lee/Maildir/courierpop3dsizelist":
+        "/3 9 1199999999\n"
+        "1300000000.1.old,S=52:2,S 56 6:1199999999:0\n"
+        "1300000001.2.old,S=52:2, 56 8:1199999999:0\n",
+    "u000/Maildir/cur/1400000000.1.old,S=52:2,S": OLD_MAIL,
+    "u000/Maildir/new/1400000001.2.old,S=52": OLD_MAIL,
+    "u000/Maildir/dovecot-uidlist":
+        "3 V1200000000 N18 G0123456789abcdef0123456789abcdef\n"
+        "3 :1400000000.1.old,S=52\n17 W56 :1400000001.2.old,S=52\n",
     "full/Maildir/cur/1200000000.1.old,S=100:2,S": "x" * 100,
     "full/Maildir/maildirsize": "100S\n100 1\n",
 }
@@ -155,7 +167,8 @@ def test_looking_first_finds_nothing_but_what_is_there(old):
 def test_nothing_was_changed(old):
     """By installing: not a byte, owner, mode or time of what is to stay."""
     assert differ(old.before, old.after) == [
-        f"{VPOPMAIL}/etc/{n}" for n in ("hashscheme", "overquota", "store")]
+        f"{VPOPMAIL}/etc/{n}" for n in ("hashscheme", "overquota", "store")
+    ] + [f"{QMAIL}/control/plaintextauth"]
     for name in ("vadduser", "vchkpw", "vdelivermail"):
         assert "original" in old.h.read(f"{VPOPMAIL}/bin/{name}.orig")
         assert old.h.run(["readlink", f"{VPOPMAIL}/bin/{name}"]).stdout == \
@@ -282,6 +295,35 @@ def test_old_mail_is_untouched(old):
         1 + len(old.mails("ana@one.example")), "maildirsize to be right")
 
 
+def test_clients_of_pop3_fetch_nothing_again(old):
+    """The identifiers of qmail-pop3d, courier and Dovecot are kept, also when
+    the latters' files are gone."""
+    def seen(port, name, password):
+        got, = old.pop3([port, f"{name}@one.example", password, True])
+        return {u: text for u, text in got.items()
+                if "\nSubject: old\n" in text}
+    text = OLD_MAIL.rstrip("\n")
+    want = {"ana": ["1200000000.4711.old,S=52", "1200000001.4712.old,S=52"],
+            "kim.lee": ["UID6-1199999999", "UID8-1199999999"],
+            # 1200000000 is 0x47868c00
+            "u000": ["0000000347868c00", "0000001147868c00"]}
+    for port in (110, 995):
+        for name, uidls in want.items():
+            assert seen(port, name, f"pw-{name}") == dict.fromkeys(uidls,
+                                                                   text)
+        for name in ("kim.lee/Maildir/courierpop3dsizelist",
+                     "u000/Maildir/dovecot-uidlist"):
+            old.h.run(["rm", "-f", f"{ONE}/{name}"])
+    # as vpopmail's users may write who they are, and who may not fetch
+    ok, alias, wrong, denied = old.pop3(
+        [110, "ana%two.example", "anders", True],
+        [995, "ANA@Zwei.Example", "anders", True],
+        [110, "ana@two.example", "ander", True],
+        [110, "dan@one.example", "pw-dan", True])
+    assert ok and ok == alias
+    assert "-ERR [AUTH]" in wrong and "-ERR [AUTH]" in denied
+
+
 def test_listings(old):
     for address, b in list(old.boxes.items())[:20]:
         said = old.vpop("vuserinfo", address).stdout.splitlines()
@@ -397,7 +439,9 @@ def test_back_again():
         h = site.h
         h.wait(lambda: h.running("qmail-smtpd") and h.running("qmail-send"),
                "the old services")
+        h.wait(lambda: h.running("qmail-pop3d"), "the old POP3")
         assert not h.running("qmail-queued") and not h.running("authdaemond")
+        assert not h.running("tcpserver")
         now = site.tree(*PROGRAMS)
         # Directories have other times; what the original lacked may be there.
         assert [p for p in site.programs

@@ -11,7 +11,8 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from mariadb import MariaDB, RIGHTS  # noqa: E402
-from oldsite import DOMAINS, GID, UID, VPOPMAIL, crypt, md5  # noqa: E402
+from oldsite import DOMAINS, GID, QMAIL, UID, VPOPMAIL, crypt, \
+    md5  # noqa: E402
 from takeover import TakenOver, differ  # noqa: E402
 
 MD5, DES, SHA = "test", "rasmuslerdorf", "password"     # of the dumps' hashes
@@ -142,7 +143,8 @@ def old(request):
 
 def test_nothing_was_changed(old):
     assert differ(old.before, old.after) == [
-        f"{VPOPMAIL}/etc/{n}" for n in ("hashscheme", "overquota", "store")]
+        f"{VPOPMAIL}/etc/{n}" for n in ("hashscheme", "overquota", "store")
+    ] + [f"{QMAIL}/control/plaintextauth"]
     assert old.shape == old.columns()
 
 
@@ -212,6 +214,21 @@ def test_mail(old):
                    "the alias's program")
         assert old.h.read(path) == BOUNCE[len("list-return-"):].split("@")[0] \
             + "\n"
+
+
+def test_pop3(old):
+    address, d = f"p02@{old.first}", old.first
+    old.smtp([("far@remote.example", address, "fetch me")])
+    old.arrived(address, "fetch me")
+    plain, tls, wrong = old.pop3([110, address, "pw-2", True],
+                                 [995, address, "pw-2", True],
+                                 [110, address, "pw-3", True])
+    assert plain == tls and len(plain) == 1
+    uidl, text = plain.popitem()
+    assert "\nSubject: fetch me\n" in text
+    assert [n.split(":")[0] for n in old.h.listdir(
+        f"{DOMAINS}/{d}/p02/Maildir/cur")] == [uidl]
+    assert "-ERR [AUTH]" in wrong
 
 
 def test_changes(old):
