@@ -36,8 +36,9 @@ def build():
     for name in ("drive", "smtpdrive", "authdrive"):
         subprocess.run([*cc, "-o", f"{BUILD}/{name}", f"{HERE}/{name}.c",
                         HERE + "/load.c"], check=True)
-    subprocess.run([*cc, "-o", f"{BUILD}/tlsdrive", f"{HERE}/tlsdrive.c",
-                    "-lssl", "-lcrypto"], check=True)
+    for name in ("tlsdrive", "pop3drive"):
+        subprocess.run([*cc, "-o", f"{BUILD}/{name}", f"{HERE}/{name}.c",
+                        HERE + "/load.c", "-lssl", "-lcrypto"], check=True)
     subprocess.run([*cc, "-fPIC", "-shared", "-o", BUILD + "/slowsync.so",
                     HERE + "/slowsync.c"], check=True)
 

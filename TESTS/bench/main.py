@@ -1,8 +1,8 @@
 """Measure this mail system beside Debian's Postfix on the same file system.
 
 The first tables inject through sendmail (bench.py), the others by SMTP
-(smtp.py), the last are about virtual users (vpop.py).  TESTS/bench/README.md
-says what each column means.
+(smtp.py), then there are virtual users (vpop.py) and, beside Dovecot and
+courier, POP3 (pop3.py).  TESTS/bench/README.md says what each column means.
 """
 
 import argparse
@@ -13,11 +13,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bench  # noqa: E402
+import pop3  # noqa: E402
 import smtp  # noqa: E402
 import vpop  # noqa: E402
 from host import HostError  # noqa: E402
 
-TABLES = bench.TABLES + smtp.TABLES + vpop.TABLES
+TABLES = bench.TABLES + smtp.TABLES + vpop.TABLES + pop3.TABLES
 
 
 def run(kind, tables, args, results):
@@ -42,6 +43,9 @@ def main():
                    "smaller queue")
     p.add_argument("--systems", default="valija,postfix",
                    help="default %(default)s")
+    p.add_argument("--pop3", default="valija,dovecot,courier",
+                   help="systems of the tables about POP3; default "
+                   "%(default)s")
     p.add_argument("--only", default=",".join(TABLES),
                    help="tables, of: %(default)s")
     p.add_argument("--messages", type=int)
@@ -73,7 +77,8 @@ def main():
     try:
         for kind, tables in ((bench.Bench, bench.TABLES),
                              (smtp.SmtpBench, smtp.TABLES),
-                             (vpop.VpopBench, vpop.TABLES)):
+                             (vpop.VpopBench, vpop.TABLES),
+                             (pop3.Pop3Bench, pop3.TABLES)):
             run(kind, [t for t in tables if t in a.only.split(",")], a,
                 results)
     finally:
@@ -83,6 +88,7 @@ def main():
         bench.show(results)
         smtp.show(results)
         vpop.show(results)
+        pop3.show(results)
     return 0 if all(r["complete"] for rows in results.values()
                     for r in rows if "complete" in r) else 1
 
