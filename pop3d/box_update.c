@@ -5,8 +5,10 @@
  * gone already counts as removed. */
 #include "pop3d/box_private.h"
 
+#include "lib/tai.h"
 #include "mail/maildirsize.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 
 #define ROUNDS 40                       /* scans for what is renamed again and
                                          * again before it can be removed */
+#define TMP_OLD_S (36 * 3600)           /* a file in tmp/ is nobody's */
 
 /* What removing did, for maildirsize and for the syncs. */
 struct removal {
@@ -64,12 +67,40 @@ note_failure(struct box_result *out, size_t n)
 	out->failed += n;
 }
 
+/* What had the same base name in new/ and in cur/, or it would be there again
+ * in the next session. */
+static void
+remove_twins(struct box *b, struct removal *r, struct box_result *out)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		bool again = false;
+
+		if (box_rescan(b) < 0) {
+			note_failure(out, 1);
+			return;
+		}
+		for (size_t i = 0; i < b->n; i++)
+			if (b->m[i].deleted && b->m[i].twice &&
+			    !box_gone(b, i)) {
+				again = true;
+				if (box_try(b, i, remove_file, r) < 0 &&
+				    errno != ENOENT) {
+					note_failure(out, 1);
+					return;
+				}
+				b->m[i].misses = BOX_MISSES;
+			}
+		if (!again)
+			return;
+	}
+}
+
 /* All that are deleted; those that were renamed meanwhile all together, with
  * one scan for all of them, again and again. */
 static void
 remove_deleted(struct box *b, struct removal *r, struct box_result *out)
 {
-	bool again = true;
+	bool again = true, twins = false;
 	bool *done = mem_alloc(b->n, sizeof *done);
 
 	for (int round = 0; again; round++) {
@@ -82,6 +113,7 @@ remove_deleted(struct box *b, struct removal *r, struct box_result *out)
 				out->deleted++;
 				done[i] = true;
 				b->m[i].misses = BOX_MISSES;
+				twins |= b->m[i].twice;
 			} else if (errno != ENOENT || round == ROUNDS) {
 				note_failure(out, 1);
 				done[i] = true;
@@ -96,6 +128,8 @@ remove_deleted(struct box *b, struct removal *r, struct box_result *out)
 		if (b->m[i].deleted && !done[i])
 			note_failure(out, 1);
 	free(done);
+	if (twins)
+		remove_twins(b, r, out);
 }
 
 static int
@@ -129,6 +163,28 @@ move_to_cur(struct box *b, size_t i)
 		(void)unlinkat(b->dir, from, 0);
 }
 
+/* What a delivery that was cut off has left: a reader's duty, says maildir(5).
+ * Nothing that anybody still works on is that old. */
+static void
+clean_tmp(const struct box *b)
+{
+	int fd = openat(b->dir, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	int64_t old = clock_wall() - TMP_OLD_S;
+	const struct dirent *e;
+	struct stat st;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && fstatat(fd, e->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_mtim.tv_sec < old && st.st_atim.tv_sec < old)
+			(void)unlinkat(fd, e->d_name, 0);
+	if (d != NULL)
+		(void)closedir(d);
+	else if (fd >= 0)
+		(void)close(fd);
+}
+
 void
 box_update(struct box *b, struct box_result *out)
 {
@@ -149,4 +205,5 @@ box_update(struct box *b, struct box_result *out)
 		if (b->m[i].is_new && !b->m[i].deleted)
 			move_to_cur(b, i);
 	box_uidl_prune(b);
+	clean_tmp(b);
 }

@@ -221,8 +221,9 @@ dovecot_header(const char *line, uint64_t *version, uint64_t *uidv)
 		return -1;
 	while (*p != 'V') {
 		p = strchr(p, ' ');
-		if (p++ == NULL)
+		if (p == NULL)
 			return -1;
+		p++;
 	}
 	return scan_u64(p + 1, uidv) == 0 ? -1 : 0;
 }

@@ -8,8 +8,9 @@ popup_UNIT_SRC := $(POPUP_SRC)
 BOX_SRC := pop3d/lists.c pop3d/box.c pop3d/box_file.c pop3d/box_name.c \
 	pop3d/box_order.c pop3d/box_sizes.c pop3d/box_slot.c pop3d/box_uidl.c \
 	pop3d/box_update.c
-UNIT += box lists
-box_UNIT_SRC := $(BOX_SRC)
+UNIT += box box_lists lists
+box_UNIT_SRC := $(BOX_SRC) TESTS/unit/box_fixture.c
+box_lists_UNIT_SRC := $(BOX_SRC) TESTS/unit/box_fixture.c
 lists_UNIT_SRC := pop3d/lists.c
 FUZZ += lists box
 lists_FUZZ_SRC := pop3d/lists.c
