@@ -96,6 +96,8 @@ TREE = [
     ("bin/qmail-local", "regular file", "711", "root:qmail"),
     ("bin/qmail-getpw", "regular file", "711", "root:qmail"),
     ("bin/qmail-rspawn", "regular file", "711", "root:qmail"),
+    ("bin/qmail-popup", "regular file", "711", "root:qmail"),
+    ("bin/qmail-pop3d", "regular file", "711", "root:qmail"),
     ("bin/qmail-inject", "regular file", "755", "root:qmail"),
     ("bin/sendmail", "regular file", "755", "root:qmail"),
     ("bin/forward", "regular file", "755", "root:qmail"),
@@ -366,7 +368,7 @@ def test_term_stops_services_in_order(own_site):
     site.h.wait(lambda: not site.h.running("svscan"), "svscan to end")
     for comm in ("supervise", "qmail-send", "qmail-lspawn", "qmail-queued",
                  "qmail-verify", "tcpserver", "tlsd", "keyd", "authdaemond",
-                 "multilog"):
+                 "qmail-popup", "multilog"):
         assert not site.h.running(comm), comm
     assert site.log().rstrip("\n").endswith("status: exiting")
     # the loggers ended properly: current is marked as complete
