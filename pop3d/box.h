@@ -23,6 +23,8 @@
 #include <sys/types.h>
 
 #define BOX_UIDL 70                     /* bytes of an identifier (1939:7) */
+#define BOX_UIDL_GIVEN 255              /* of one that another server gave:
+                                         * Dovecot's "%f" may be longer */
 
 struct box;                             /* memory: some 100 bytes a message */
 
@@ -52,8 +54,8 @@ size_t box_count(const struct box *);
  * what RETR sends.  Reads files whose names do not tell.  0 for a message
  * that is gone before its size was known. */
 uint64_t box_size(struct box *, size_t i);
-/* At most BOX_UIDL bytes of 33..126, the same in every session, no two the
- * same in one.  Lives until the next is asked for. */
+/* Bytes of 33..126, BOX_UIDL or BOX_UIDL_GIVEN at most, the same in every
+ * session, no two the same in one.  Lives until the next is asked for. */
 const char *box_uidl(struct box *, size_t i);
 /* The file, for reading; -1 with errno (ENOENT: it is gone). */
 __attribute__((warn_unused_result))

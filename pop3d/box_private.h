@@ -10,8 +10,11 @@
 #include "mail/mdscan.h"
 #include "pop3d/box.h"
 
+#include <assert.h>
+
 #define BOX_UNKNOWN UINT64_MAX
 #define BOX_NOWHERE SIZE_MAX
+static_assert(MDSCAN_NAME <= BOX_UIDL_GIVEN, "box.given_len is of both");
 #define BOX_MISSES 2                    /* complete scans without a message,
                                          * and it is gone */
 
@@ -52,7 +55,7 @@ struct box {
 	size_t uidl_lines;              /* it has */
 	struct str uidls;               /* given ones, with a NUL each */
 	struct map given;               /* their sums */
-	bool given_len[BOX_UIDL + 1];   /* their lengths */
+	bool given_len[BOX_UIDL_GIVEN + 1];     /* their lengths */
 	char uidl[BOX_UIDL + 1];        /* the last answer */
 };
 

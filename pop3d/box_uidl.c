@@ -29,9 +29,9 @@
 #define PRUNE_MIN 100                   /* dead lines; and half of them all */
 
 static bool
-is_plain(const char *s, size_t n)
+is_plain(const char *s, size_t n, size_t max)
 {
-	unsigned bad = n < 1 || n > BOX_UIDL;
+	unsigned bad = n < 1 || n > max;
 
 	if (bad)
 		return false;
@@ -126,7 +126,7 @@ take_line(void *arg, const char *name, size_t n, const char *uidl,
 		x->wire = wire;
 		b->sizes_new++;
 	}
-	if (!is_plain(uidl, len))
+	if (!is_plain(uidl, len, BOX_UIDL_GIVEN))
 		return;
 	if (x != NULL && x->uidl == 0) {
 		if (is_given(b, uidl, len))
@@ -151,7 +151,7 @@ cat_lines(struct box *b, struct str *out)
 		const char *name = box_name(b, i);
 		size_t n = b->m[i].base;
 
-		if (b->m[i].uidl == 0 && is_plain(name, n) &&
+		if (b->m[i].uidl == 0 && is_plain(name, n, BOX_UIDL) &&
 		    is_given(b, name, n))
 			give(b, &b->m[i], hashed, hash_name(name, n, hashed));
 		if (b->m[i].uidl == 0 || box_gone(b, i))
@@ -344,7 +344,7 @@ box_uidl(struct box *b, size_t i)
 		load_list(b);
 	if (b->m[i].uidl != 0)
 		return b->uidls.s + b->m[i].uidl;
-	if (!is_plain(name, n) || looks_hashed(name, n) ||
+	if (!is_plain(name, n, BOX_UIDL) || looks_hashed(name, n) ||
 	    is_given(b, name, n)) {
 		(void)hash_name(name, n, b->uidl);
 	} else {

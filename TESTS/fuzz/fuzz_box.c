@@ -81,7 +81,7 @@ enter(void)
 }
 
 static void
-session(const char *uidl, char got[MESSAGES][BOX_UIDL + 1])
+session(const char *uidl, char got[MESSAGES][BOX_UIDL_GIVEN + 1])
 {
 	struct box_config cfg = {.maildir = dir, .uidl = uidl};
 	struct box *b;
@@ -92,7 +92,7 @@ session(const char *uidl, char got[MESSAGES][BOX_UIDL + 1])
 	for (size_t i = 0; i < MESSAGES; i++) {
 		const char *u = box_uidl(b, i);
 
-		require(*u != '\0' && strlen(u) <= BOX_UIDL);
+		require(*u != '\0' && strlen(u) <= BOX_UIDL_GIVEN);
 		for (const char *p = u; *p; p++)
 			require(*p >= 33 && *p <= 126);
 		for (size_t k = 0; k < i; k++)
@@ -107,7 +107,7 @@ session(const char *uidl, char got[MESSAGES][BOX_UIDL + 1])
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	char first[MESSAGES][BOX_UIDL + 1], then[MESSAGES][BOX_UIDL + 1];
+	char first[MESSAGES][BOX_UIDL_GIVEN + 1], then[MESSAGES][BOX_UIDL_GIVEN + 1];
 	struct str text = {0};
 	size_t which, how;
 

@@ -227,6 +227,27 @@ test_unique(void **state)
 	box_free(b);
 }
 
+/* As long as it was, but not without an end. */
+static void
+test_long_given(void **state)
+{
+	char given[257], list[600];
+	struct box *b;
+
+	(void)state;
+	messages();
+	(void)snprintf(given, sizeof given, "%0256d", 7);
+	(void)snprintf(list, sizeof list, "3 V7 N9\n1 P%s :1.a\n2 P%s :2.b\n",
+	    given, given + 1);
+	put(DOVECOT, list);
+	for (int turn = 0; turn < 2; turn++) {
+		b = opened();
+		assert_string_equal(box_uidl(b, 0), "1.a");
+		assert_string_equal(box_uidl(b, 1), given + 1);
+		box_free(b);
+	}
+}
+
 /* A list that is not as it was written is as good as none, and is made again
  * from what it came from. */
 static void
@@ -440,6 +461,7 @@ main(void)
 	    T(test_which),
 	    T(test_settings),
 	    T(test_unique),
+	    T(test_long_given),
 	    T(test_broken),
 	    T(test_prune),
 	    T(test_sizes_kept),
