@@ -14,157 +14,20 @@ import subprocess
 import sys
 import time
 
-from bench import BUILD, REPO, Cgroup, Host, HostError, Valija, table
-
-sys.path.insert(0, REPO + "/TESTS/host")
-from net import debs, unpack  # noqa: E402
+from bench import BUILD, Cgroup, Host, HostError, table
+from pop3serve import CERT, SYSTEMS, VPOP, fetch
 
 DOMAIN = "bench.test"
 PASSWORD = "correct horse"
-VPOP = "/home/vpopmail"
 AWAY = "/home/away"             # on the disk of the Maildirs
 BODY = 2200                     # bytes of a message, near enough
 BIG = 8000                      # of those in the mailbox for RETR
-COURIER = "/run/courier/authdaemon/socket"
-CERT = "/etc/ssl/pop3.pem"      # key and certificate, for the others
 SETTLE_S = 0.05
 
 
 def own_files(path):
     """What somebody has written beside new/, cur/ and tmp/."""
     return [n for n in os.listdir(path) if os.path.isfile(f"{path}/{n}")]
-
-
-class Pop3Valija(Valija):
-    label = "valija"
-    ports = {False: 110, True: 995}
-    extra = False               # a row only where it is cheap
-
-    def __init__(self, host, cgroup):
-        super().__init__(host)
-        self.cgroup = cgroup
-
-    def install(self):
-        super().install()
-        self.h.write("/var/qmail/control/plaintextauth", "1\n")
-        self.h.write("/var/qmail/control/concurrencypop3", "1000\n")
-        # Where courier asks.
-        self.h.write(f"{VPOP}/etc/authsockets", COURIER + "\n", mode=0o644)
-
-    def start(self):
-        super().start(self.cgroup.path)
-
-
-class Pop3Dovecot:
-    """Debian's configuration but for what is said here."""
-
-    label = "dovecot"
-    name = "dovecot"
-    ports = {False: 1110, True: 1995}
-    extra = False
-    more = ""
-
-    def __init__(self, host, cgroup):
-        self.h = host
-        self.cgroup = cgroup
-        self.instance = "bench-" + self.label.replace(" ", "-")
-        self.conf = f"/etc/dovecot/{self.instance}.conf"
-
-    def install(self):
-        if not self.h.exists("/usr/sbin/dovecot"):
-            unpack(self.h, "dovecot-pop3d")
-            self.h.run("sed -i 's/^!include auth-system/#&/' "
-                       "/etc/dovecot/conf.d/10-auth.conf && "
-                       "sed -i '/^ssl_/d' /etc/dovecot/conf.d/10-ssl.conf")
-        u = self.h.user("vpopmail")
-        self.h.write(self.conf, f"""
-!include dovecot.conf
-base_dir = /run/{self.instance}
-instance_name = {self.instance}
-log_path = /var/log/{self.instance}.log
-mail_location = maildir:~/Maildir
-first_valid_uid = {min(u.pw_uid, 500)}
-first_valid_gid = {min(u.pw_gid, 500)}
-mail_max_userip_connections = 0
-default_process_limit = 1000
-default_client_limit = 4000
-ssl_cert = <{CERT}
-ssl_key = <{CERT}
-service pop3-login {{
-  inet_listener pop3 {{
-    port = {self.ports[False]}
-  }}
-  inet_listener pop3s {{
-    port = {self.ports[True]}
-  }}
-{self.more}}}
-service pop3 {{
-  process_limit = 4000
-}}
-passdb {{
-  driver = passwd-file
-  args = /etc/dovecot/users
-}}
-userdb {{
-  driver = passwd-file
-  args = /etc/dovecot/users
-}}
-""")
-
-    def start(self):
-        # Its processes keep what it had for errors.
-        self.h.run(f"dovecot -c {self.conf} >/run/{self.instance}.out 2>&1",
-                   cgroup=self.cgroup.path)
-
-    def stop(self):
-        self.h.run(["doveadm", "-c", self.conf, "stop"], check=False)
-        self.h.wait(lambda: not self.cgroup.pids(), f"{self.label} to end")
-
-
-class Pop3DovecotKept(Pop3Dovecot):
-    """Its manual's "high-performance mode": login processes serve many."""
-
-    label = "dovecot hp"
-    ports = {False: 3110, True: 3995}
-    extra = True
-    more = "  service_count = 0\n  process_min_avail = 2\n"
-
-
-class Pop3Courier:
-    """Asks our authdaemond, whose CPU is counted as its own."""
-
-    label = name = "courier"
-    ports = {False: 2110, True: 2995}
-    extra = False
-
-    def __init__(self, host, cgroup):
-        self.h = host
-        self.cgroup = cgroup
-
-    def install(self):
-        unpack(self.h, "courier-pop", without=("exim4", "gamin_"))
-        self.h.run(["rm", "-rf", "/run/courier"])
-        for name, values in (
-                ("pop3d", {"PORT": self.ports[False], "MAXDAEMONS": 1000,
-                           "MAXPERIP": 1000}),
-                ("pop3d-ssl", {"SSLPORT": self.ports[True],
-                               "TLS_CERTFILE": CERT})):
-            path = f"/etc/courier/{name}"
-            self.h.write(path, self.h.read(path) + "".join(
-                f"{k}={v}\n" for k, v in values.items()))
-
-    def start(self):
-        for name in ("pop3d", "pop3d-ssl"):
-            self.h.run([f"/usr/lib/courier/{name}", "start"],
-                       cgroup=self.cgroup.path)
-
-    def stop(self):
-        for name in ("pop3d", "pop3d-ssl"):
-            self.h.run([f"/usr/lib/courier/{name}", "stop"], check=False)
-        self.h.wait(lambda: not self.cgroup.pids(), "courier to end")
-
-
-SYSTEMS = [Pop3Valija, Pop3Dovecot, Pop3DovecotKept, Pop3Courier]
 
 
 class Pop3Bench:
@@ -175,22 +38,19 @@ class Pop3Bench:
         # Mailboxes: name, messages, bytes of each, whether names tell sizes.
         self.boxes = [(f"box{i:03}", 20, BODY, True)
                       for i in range(self.users)]
-        for n in (20, 10000, 100000):
+        self.sizes = [20, 10000] + ([] if args.quick else [100000])
+        for n in self.sizes:
             self.boxes += [(f"sized{n}", n, BODY, True),
                            (f"plain{n}", n, BODY, False)]
         self.boxes.append(("retr", 2000, BIG, True))
-        for s in SYSTEMS:
-            if s.name == "dovecot":
-                debs("dovecot-pop3d")   # before a host lies over the machine
-            elif s.name == "courier":
-                debs("courier-pop")
+        wanted = ["valija", *args.pop3.split(",")]
+        fetch(wanted)
         self.h = Host(disk=args.disk, disk_dir=args.disk_dir)
         self.groups = []
         self.inj = self.group("inj")
         # Ours is there in any case: it makes the accounts.
         self.everyone = [c(self.h, self.group(c.label.replace(" ", "-")))
-                         for c in SYSTEMS
-                         if c.name in ["valija", *args.pop3.split(",")]]
+                         for c in SYSTEMS if c.name in wanted]
         self.ours = self.everyone[0]
         self.systems = [s for s in self.everyone
                         if s.name in args.pop3.split(",")]
@@ -369,7 +229,7 @@ class Pop3Bench:
         rows = []
         for tls in (False, True):
             for c in (1, 10):
-                n = (40 if c == 1 else 200) * (1 if self.args.quick else 4)
+                n = (30 if c == 1 else 90) * (1 if self.args.quick else 3)
                 o = {"u": 10, "m": 20, "c": c}
                 for s in self.systems:
                     self.drive(s, "session", "box", tls, n=20, **o)
@@ -395,7 +255,7 @@ class Pop3Bench:
         """Connect to the answer to STAT, without the server's own files and
         with them."""
         rows = []
-        for n in (20, 10000, 100000):
+        for n in self.sizes:
             for box in (f"sized{n}", f"plain{n}"):
                 got = self.alternated(self.plain(),
                                       lambda s: self.login(s, box, n))
@@ -429,23 +289,25 @@ class Pop3Bench:
                 "complete": first["complete"] and r["complete"]}
 
     def pop3_list(self):
-        """100,000 lines."""
+        """A line a message."""
         rows = []
+        n = self.sizes[-1]
         for kind in ("uidl", "list"):
-            for box in ("sized100000", "plain100000"):
+            for box in (f"sized{n}", f"plain{n}"):
                 def run(s):
-                    return self.drive(s, kind, box, m=100000, n=3)
+                    return self.drive(s, kind, box, m=n, n=2)
                 for s in self.plain():
-                    self.drive(s, kind, box, m=100000)
+                    self.drive(s, kind, box, m=n)
                 got = self.alternated(self.plain(), run)
                 for s in self.plain():
                     rows.append({
                         "system": s.label, "command": kind.upper(),
-                        "names": box[:5], "bytes": got[s][0]["bytes"],
+                        "messages": n, "names": box[:5],
+                        "bytes": got[s][0]["bytes"],
                         "ms": statistics.median(
                             x for r in got[s] for x in r["work_ms"]),
                         "cpu_ms": statistics.median(
-                            r["cpu_s"] * 1000 / 3 for r in got[s]),
+                            r["cpu_s"] * 1000 / 2 for r in got[s]),
                         "complete": all(r["complete"] for r in got[s])})
                     self.say("  {system:10} {command} {names}: {ms:.1f}"
                              .format(**rows[-1]))
@@ -460,7 +322,7 @@ class Pop3Bench:
                     # A delayed acknowledgement in each: not all are waited
                     # for.
                     few = s.name == "courier" and depth == 1
-                    n = 100 if few else 2000
+                    n = 50 if few else 2000
                     r = self.drive(s, "retr", "retr", tls, m=2000, p=depth,
                                    r=n)
                     r["ms"] = r["work_ms"][0] * 2000 / n
@@ -572,8 +434,9 @@ def show(results):
               ("CPU ms", num("first_cpu", 1)),
               ("again ms", num("again_ms", 1)),
               ("CPU ms", num("again_cpu", 1)), ("all good", good)])
-    table("POP3: 100,000 messages listed", results.get("pop3_list"), [
-        system, ("command", lambda r: r["command"]), names,
+    table("POP3: all messages listed", results.get("pop3_list"), [
+        system, ("messages", num("messages")),
+        ("command", lambda r: r["command"]), names,
         ("bytes", num("bytes")), ("ms", num("ms", 1)),
         ("CPU ms of the session", num("cpu_ms", 1)), ("all good", good)])
     table("POP3: 2,000 messages by RETR", results.get("pop3_retr"), [

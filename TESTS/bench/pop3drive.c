@@ -19,9 +19,9 @@
  *
  * Prints one line of JSON: sessions that went as they should, in how many
  * seconds; of each the milliseconds from connect to the answer to STAT
- * ("login_ms"), those of UIDL, LIST or all of RETR ("work_ms"), from the last
- * byte sent to the last one received (all of RETR: from the first command);
- * and the bytes of the last reply or of all of RETR.
+ * ("login_ms"), those of UIDL, LIST or all of RETR ("work_ms"), from the
+ * (first) command to the last byte of the (last) answer; and the bytes of the
+ * last answer or of all of RETR.
  * -i: one process makes n sessions that stop before QUIT (stat) or after the
  * greeting (greet), holds them for so long, and prints how many stand.
  * Exit 0 when all went well, 1 when not, 111 on trouble. */
@@ -65,7 +65,7 @@ struct client {
 	char *buf;              /* BUF bytes, whose pages are there, a NUL */
 	size_t n;               /* filled */
 	size_t at;              /* used */
-	double sent;            /* when the last byte was */
+	double sent;            /* when the last command was */
 };
 
 struct result {                 /* of a session */
@@ -122,11 +122,10 @@ client_close(struct client *c)
 static bool
 say(struct client *c, const char *s, size_t n)
 {
-	bool ok = c->tls != NULL ? SSL_write(c->tls, s, (int)n) == (int)n :
-	    write(c->fd, s, n) == (ssize_t)n;
-
+	/* Before it: the answer may be there when it returns. */
 	c->sent = load_now();
-	return ok;
+	return c->tls != NULL ? SSL_write(c->tls, s, (int)n) == (int)n :
+	    write(c->fd, s, n) == (ssize_t)n;
 }
 
 static bool
