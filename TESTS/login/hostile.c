@@ -641,7 +641,7 @@ main(int argc, char **argv)
 {
 	struct login_config cfg = {.service = "pop3", .root = LOGIN_ROOT,
 	    .tls_go_ahead = "go ahead\n", .plaintext = true,
-	    .idle_ms = 60000, .talk_ms = 3000, .wrong_ms = 100,
+	    .idle_ms = 60000, .talk_ms = 60000, .wrong_ms = 100,
 	    .check_ms = 60000};
 	struct attack a;
 	const char *uid = getenv("TALKER_UID"), *gid = getenv("TALKER_GID");
@@ -655,8 +655,8 @@ main(int argc, char **argv)
 	cfg.argv = (const char *const *)argv + 3;
 	cfg.uid = (uid_t)atoi(uid);
 	cfg.gid = (gid_t)atoi(gid);
-	if (a.run == waits)
-		cfg.talk_ms = 60000;
+	if (a.run == endless || a.run == stays || a.run == spins)
+		cfg.talk_ms = 3000;
 	boss = getpid();
 	find_heap();
 	top = (char *)environ;

@@ -395,7 +395,7 @@ test_check_time(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	s.cfg.check_ms = 300;
+	s.cfg.check_ms = 2000;
 	plays(&s, "u jo hang\nbye\n", "hello\nunknown\nover\n", 1, 0,
 	    "signal 9");
 	assert_true(slurp("pid", text, sizeof text) > 0);
@@ -425,7 +425,7 @@ test_session_time(void **state)
 		ssize_t n;
 		pid_t pid;
 
-		s.cfg.check_ms = 500;
+		s.cfg.check_ms = 2000;
 		pid = fork();
 		assert_true(pid >= 0);
 		if (pid == 0)
@@ -436,7 +436,7 @@ test_session_time(void **state)
 		assert_int_equal(write(s.far, cases[i].in,
 		    strlen(cases[i].in)), strlen(cases[i].in));
 		/* The time is what is tested. */
-		(void)poll(NULL, 0, 1500);
+		(void)poll(NULL, 0, 3000);
 		assert_int_equal(write(s.far, "late\n", 5), 5);
 		n = read(s.far, got, sizeof got);
 		assert_true(n > 0);
