@@ -34,7 +34,7 @@ checkpw_pipe(const char *user, size_t nuser, const char *pass, size_t npass,
 	int r = -1, w, e = EINVAL;
 
 	if (n > 0)
-		n = add_field(buf, n, pass, npass);
+		n = npass > 0 ? add_field(buf, n, pass, npass) : 0;
 	if (n > 0)
 		n = add_field(buf, n, stamp, strlen(stamp));
 	if (n > 0) {

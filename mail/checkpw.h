@@ -16,8 +16,8 @@
 
 enum checkpw_status {
 	CHECKPW_OK,
-	CHECKPW_WRONG,          /* exit 1 or 3; empty users, over-long or
-	                         * NUL-holding fields: not even asked */
+	CHECKPW_WRONG,          /* exit 1 or 3; empty users and passwords, over-
+	                         * long or NUL-holding fields: not even asked */
 	CHECKPW_TEMP,           /* everything else: there is a line in the log */
 };
 
@@ -38,8 +38,8 @@ enum checkpw_status checkpw_run_within(const char *const *argv,
 /* The parts, for who runs the program in another way. */
 
 /* A pipe that holds the three fields and then ends; nothing waits for it to be
- * read.  -1 when they make no question (errno EINVAL: empty user, a NUL,
- * over-long) or there is no pipe. */
+ * read.  -1 when they make no question (errno EINVAL: empty user or password,
+ * a NUL, over-long) or there is no pipe. */
 __attribute__((warn_unused_result))
 int checkpw_pipe(const char *user, size_t nuser, const char *pass,
     size_t npass, const char *stamp);

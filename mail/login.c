@@ -183,32 +183,41 @@ note_wrong(struct monitor *m, const struct str *user)
 static int
 ask(struct monitor *m, const struct login_packet *p)
 {
-	int fields = checkpw_pipe(str_c(&p->user), p->user.len,
-	    str_c(&p->secret), p->secret.len, m->l.stamp);
+	enum login_ran ran = LOGIN_SAYS_WRONG;
+	int fields = -1;
 
-	if (fields < 0 && errno == EINVAL)
-		return nonsense(m);
+	/* Nobody's password is empty, and programs that are asked all the same
+	 * say misuse, most of them. */
+	if (p->secret.len > 0) {
+		fields = checkpw_pipe(str_c(&p->user), p->user.len,
+		    str_c(&p->secret), p->secret.len, m->l.stamp);
+		if (fields < 0 && errno == EINVAL)
+			return nonsense(m);
+		if (fields < 0)
+			log_sys("unable to give a password to %s",
+			    m->cfg->argv[0]);
+		ran = LOGIN_SAYS_NOTHING;
+	}
 	str_copy(&m->tag, &p->tag);
 	m->l.tag = str_c(&m->tag);
 	m->l.why = LOGIN_UNKNOWN;
-	if (fields < 0)
-		log_sys("unable to give a password to %s", m->cfg->argv[0]);
-	else
-		switch (login_run(m->cfg, str_c(&m->tag), fields)) {
-		case LOGIN_HAD_IT:
-			if (m->wrong > 0 &&
-			    !str_eqs(&m->guessed, str_c(&p->user)))
-				m->guesses = true;
-			if (!m->guesses)
-				m->wrong = 0;
-			return -1;
-		case LOGIN_SAYS_WRONG:
-			m->l.why = LOGIN_WRONG;
-			note_wrong(m, &p->user);
-			break;
-		case LOGIN_SAYS_NOTHING:
-			break;
-		}
+	if (fields >= 0)
+		ran = login_run(m->cfg, str_c(&m->tag), fields);
+	switch (ran) {
+	case LOGIN_HAD_IT:
+		if (m->wrong > 0 &&
+		    !str_eqs(&m->guessed, str_c(&p->user)))
+			m->guesses = true;
+		if (!m->guesses)
+			m->wrong = 0;
+		return -1;
+	case LOGIN_SAYS_WRONG:
+		m->l.why = LOGIN_WRONG;
+		note_wrong(m, &p->user);
+		break;
+	case LOGIN_SAYS_NOTHING:
+		break;
+	}
 	log_attempt(m, m->l.why == LOGIN_WRONG ? "auth-failed" :
 	    "auth-unknown", &p->user);
 	m->l.last = ++m->failed >= LOGIN_TRIES;

@@ -22,9 +22,10 @@
  *
  * What is run for the user says so, because it may end with any code: it calls
  * login_taken before it says anything to the client.  Of a program that does
- * not, exit code 0 and a signal mean that it had the connection, and it may
- * run as long as it likes if it runs as another user than the monitor: what is
- * root still after CHECKPW_WAIT_MS is a check that hangs, and is killed.
+ * not, exit code 0 means that it had the connection, and so does a signal if
+ * it ran as another user than the monitor; then it may run as long as it likes.
+ * What is root still after CHECKPW_WAIT_MS is a check that hangs, and is
+ * killed.
  *
  * Trusted: configuration, environment, tlsd, the checkpassword program.  Not
  * trusted: the talker.  One that is the attacker's own can see and say what

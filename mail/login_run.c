@@ -112,6 +112,7 @@ login_run(const struct login_config *cfg, const char *tag, int fields)
 	const char *name = cfg->argv[0];
 	enum program_end end;
 	int taken, status = 0;
+	bool was_user;
 	pid_t pid = start_program(cfg, tag, fields, &taken);
 
 	fd_close(fields);
@@ -121,6 +122,8 @@ login_run(const struct login_config *cfg, const char *tag, int fields)
 	}
 	end = wait_program(pid, taken, cfg->check_ms);
 	fd_close(taken);
+	/* As long as it is not waited for the kernel knows whose it was. */
+	was_user = end == TAKEN || is_other_user(pid);
 	if (end == TAKEN) {
 		/* Nothing of the user's stays with us. */
 		(void)close(STDIN_FILENO);
@@ -128,7 +131,8 @@ login_run(const struct login_config *cfg, const char *tag, int fields)
 	}
 	if (proc_wait(pid, &status) < 0)
 		log_sys("unable to wait for %s", name);
-	if (end == TAKEN || (end == ENDED && WIFSIGNALED(status)))
+	if (end == TAKEN ||
+	    (end == ENDED && was_user && WIFSIGNALED(status)))
 		return LOGIN_HAD_IT;
 	switch (checkpw_judge(name, status)) {
 	case CHECKPW_OK:

@@ -68,9 +68,9 @@ test_bytes(void **state)
 	    "<1.2@h>"), CHECKPW_OK);
 	assert_int_equal(slurp("got", got, sizeof got), 20);
 	assert_memory_equal(got, "j\xc3\xb6 x\0p\n\xff w\0<1.2@h>\0", 20);
-	assert_int_equal(checkpw_run(argv, "jo", 2, "", 0, ""), CHECKPW_OK);
-	assert_int_equal(slurp("got", got, sizeof got), 5);
-	assert_memory_equal(got, "jo\0\0\0", 5);
+	assert_int_equal(checkpw_run(argv, "jo", 2, "x", 1, ""), CHECKPW_OK);
+	assert_int_equal(slurp("got", got, sizeof got), 6);
+	assert_memory_equal(got, "jo\0x\0\0", 6);
 }
 
 static void
@@ -83,6 +83,7 @@ test_limits(void **state)
 	memset(big, 'x', sizeof big);
 	(void)unlink("got");
 	assert_int_equal(checkpw_run(argv, "", 0, "x", 1, ""), CHECKPW_WRONG);
+	assert_int_equal(checkpw_run(argv, "jo", 2, "", 0, ""), CHECKPW_WRONG);
 	assert_int_equal(checkpw_run(argv, "a\0b", 3, "x", 1, ""),
 	    CHECKPW_WRONG);
 	assert_int_equal(checkpw_run(argv, "jo", 2, "x\0", 2, ""),

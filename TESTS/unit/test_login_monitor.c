@@ -65,6 +65,8 @@ ask(struct login *l, char *words)
 
 	str_copys(&user, strtok(words, " "));
 	str_copys(&secret, strtok(NULL, " "));
+	if (str_eqs(&secret, "empty"))
+		str_clear(&secret);
 	tag = strtok(NULL, " ");
 	assert(login_say(l, &user, &secret, tag != NULL ? tag : "") == 0);
 	return LOGIN_ASK;
@@ -115,6 +117,8 @@ static const char script[] =
     "foreign) read l; echo \"foreign got=$l\"; exit 0;;\n"
     "closes) exec 4>&-; read l; echo \"closed got=$l\"; exit 0;;\n"
     "die) kill -9 $$;;\n"
+    "userdies) exec setpriv --reuid=65534 --clear-groups sh -c"
+    " 'kill -9 $$';;\n"
     "hang) echo $$ >pid; sleep 600;;\n"
     "other) exec setpriv --reuid=65534 --clear-groups sh -c"
     " 'read l; echo other; exit 0';;\n"
@@ -232,7 +236,6 @@ test_ends(void **state)
 		{"u jo closes\nSTAT\n", "hello\nclosed got=STAT\n", 1, 0,
 		    NULL},
 		{"u jo 0\nbye\n", "hello\n", 1, 0, NULL},
-		{"u jo die\nbye\n", "hello\n", 1, 0, NULL},
 		{"u jo 1\nbye\n", "hello\nwrong\nover\n", 1, 77,
 		    " ip=192.0.2.9 user=jo\n"},
 		{"u jo 3\nbye\n", "hello\nwrong\nover\n", 1, 77,
@@ -241,6 +244,9 @@ test_ends(void **state)
 		    "exit code 2"},
 		{"u jo 111\nbye\n", "hello\nunknown\nover\n", 1, 0,
 		    "exit code 111"},
+		/* Nobody is asked about no password. */
+		{"u jo empty\nbye\n", "hello\nwrong\nover\n", 0, 77,
+		    "info: auth-failed pid="},
 		/* Three, and no fourth. */
 		{"u jo 1\nu jo 1\nu jo 1\nu jo in\n",
 		    "hello\nwrong\nwrong\nwrong last\n", 3, 77,
@@ -267,6 +273,23 @@ test_ends(void **state)
 		plays(&s, cases[i].in, cases[i].out, cases[i].runs,
 		    cases[i].code, cases[i].log);
 	}
+}
+
+/* As root it was still checking; as the user it had the connection. */
+static void
+test_killed(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	if (geteuid() != 0) {
+		plays(&s, "u jo die\nbye\n", "hello\n", 1, 0, NULL);
+		return;
+	}
+	plays(&s, "u jo die\nbye\n", "hello\nunknown\nover\n", 1, 0,
+	    "auth-unknown");
+	s = scene();
+	plays(&s, "u jo userdies\nbye\n", "hello\n", 1, 0, NULL);
 }
 
 /* Talkers that are not what was forked. */
@@ -771,6 +794,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_no_plain),
