@@ -52,7 +52,9 @@ remove_file(struct box *b, size_t i, const char *path, void *arg)
 	if (unlinkat(b->dir, path, 0) < 0)
 		return -1;
 	if (counted) {
-		r->bytes += bytes;
+		/* Names may claim anything. */
+		if (__builtin_add_overflow(r->bytes, bytes, &r->bytes))
+			r->bytes = INT64_MAX;
 		r->count++;
 	}
 	r->touched[path[0] == 'c'] = true;

@@ -345,6 +345,28 @@ test_maildirsize(void **state)
 	expect_file("maildirsize", "100000S\n1000 9\n-107 -2\n");
 }
 
+/* Sizes of names that no sum has room for. */
+static void
+test_maildirsize_huge(void **state)
+{
+	struct box_result r;
+	struct box *b;
+
+	(void)state;
+	put("maildirsize", "100000S\n1000 9\n");
+	put("cur/1.a,S=9223372036854775807:2,", "");
+	put("cur/2.b,S=9223372036854775807:2,", "");
+	put("cur/3.c,S=9223372036854775808:2,", "four");
+	b = opened();
+	for (size_t i = 0; i < 3; i++)
+		box_delete(b, i);
+	box_update(b, &r);
+	assert_int_equal(r.deleted, 3);
+	box_free(b);
+	expect_file("maildirsize",
+	    "100000S\n1000 9\n-9223372036854775807 -3\n");
+}
+
 static void
 test_tmp(void **state)
 {
@@ -521,6 +543,7 @@ main(void)
 	    T(test_update),
 	    T(test_move_not_over),
 	    T(test_maildirsize),
+	    T(test_maildirsize_huge),
 	    T(test_tmp),
 	    T(test_storm),
 	    T(test_slots),
