@@ -71,7 +71,7 @@ box_free(struct box *b)
 	str_free(&b->buf);
 	str_free(&b->uidl_config);
 	str_free(&b->uidls);
-	map_free(&b->given);
+	free(b->given);
 	free(b->m);
 	free(b->untimed);
 	free(b);

@@ -16,6 +16,7 @@
 #define DIGIT 11                        /* bits; a table of 16 KB */
 #define DIGITS 6                        /* of 64 bits */
 #define FEW 48                          /* below that inserting is faster */
+#define AHEAD 8                         /* names are asked of memory */
 
 struct pair {
 	uint64_t key;
@@ -228,6 +229,35 @@ box_fill_take(struct box *b, struct mdscan *s)
 	free(p);
 }
 
+void
+box_line_up(struct box *b)
+{
+	struct str pool = {0};
+
+	if (b->lined_up)
+		return;
+	b->lined_up = true;
+	str_reserve(&pool, b->pool.len);
+	for (size_t i = 0; i < b->n; i++) {
+		struct message *x = &b->m[i];
+		size_t n = x->room + (size_t)1;
+
+		/* One after the other they would wait for memory here. */
+		if (i + AHEAD < b->n) {
+			const struct message *y = x + AHEAD;
+
+			__builtin_prefetch(b->pool.s + y->at);
+			__builtin_prefetch(b->pool.s + y->at + y->room);
+		}
+		memcpy(pool.s + pool.len, b->pool.s + x->at, n);
+		x->at = (uint32_t)pool.len;
+		pool.len += n;
+	}
+	pool.s[pool.len] = '\0';
+	str_free(&b->pool);
+	b->pool = pool;
+}
+
 static size_t
 find_untimed(const struct box *b, const char *base, size_t n)
 {
@@ -276,8 +306,6 @@ box_find(const struct box *b, const char *base, size_t n, size_t *hint)
 
 	if (n == 0 || n > MDSCAN_NAME)
 		return BOX_NOWHERE;
-	if (i < b->n)
-		box_prefetch(b, i);
 	if (i >= b->n || compare_base(b, &b->m[i], base, n) != 0) {
 		memcpy(name, base, n);
 		name[n] = '\0';

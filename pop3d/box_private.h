@@ -6,7 +6,6 @@
 #ifndef POP3D_BOX_PRIVATE_H
 #define POP3D_BOX_PRIVATE_H
 
-#include "lib/map.h"
 #include "mail/mdscan.h"
 #include "pop3d/box.h"
 
@@ -42,6 +41,7 @@ struct box {
 	struct message *m;
 	size_t n;
 	struct str pool;                /* names, with a NUL each */
+	bool lined_up;                  /* in the order of the messages */
 	uint32_t *untimed;              /* these messages, by base name */
 	size_t n_untimed;
 
@@ -54,7 +54,8 @@ struct box {
 	int uidl_fd;                    /* pop3d.uidl, -1: read or none */
 	size_t uidl_lines;              /* it has */
 	struct str uidls;               /* given ones, with a NUL each */
-	struct map given;               /* their sums */
+	uint64_t *given;                /* a hash table of their sums; 0: free */
+	size_t n_given, cap_given;      /* a power of 2, or 0 */
 	bool given_len[BOX_UIDL_GIVEN + 1];     /* their lengths */
 	char uidl[BOX_UIDL + 1];        /* the last answer */
 };
@@ -71,19 +72,9 @@ box_name(const struct box *b, size_t i)
 	return b->pool.s + b->m[i].at;
 }
 
-/* Names lie in the order of the directory: who goes from message to message
- * waits for memory unless it is asked for some names ahead. */
-#define BOX_AHEAD 8
-static inline void
-box_prefetch(const struct box *b, size_t i)
-{
-	if (i + BOX_AHEAD < b->n) {
-		const char *name = box_name(b, i + BOX_AHEAD);
-
-		__builtin_prefetch(name);
-		__builtin_prefetch(name + b->m[i + BOX_AHEAD].base);
-	}
-}
+/* Puts the names into the order of the messages, once: before they are all
+ * gone through, which would wait for memory at each otherwise. */
+void box_line_up(struct box *);
 
 /* box_name.c */
 

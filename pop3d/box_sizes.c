@@ -83,6 +83,7 @@ load_sizes(struct box *b)
 	int fd;
 
 	b->sizes_loaded = true;
+	box_line_up(b);
 	fd = box_file_open(b, SIZES_FILE);
 	if (fd < 0)
 		return;
