@@ -113,12 +113,13 @@ main(int argc, char **argv)
 	log_init("qmail-pop3d");
 	log_spare_client();
 	sig_ignore(SIGPIPE);
+	/* A file of the user's that is too large is no reason to die at QUIT. */
+	sig_ignore(SIGXFSZ);
 	if (argc != 2)
 		die_usage("qmail-pop3d maildir");
 	configure(&cfg, &uidl, argv[1]);
 	give_up_files(argv[1]);
 	give_up_calls();
-	login_taken();
 	session_run(&cfg, STDIN_FILENO, STDOUT_FILENO);
 	/* There is nothing left for exit() to do but to touch its pages. */
 	_exit(0);

@@ -8,6 +8,7 @@
 
 #include "lib/log.h"
 #include "lib/tai.h"
+#include "mail/login.h"
 #include "pop3d/capa.h"
 
 #include <errno.h>
@@ -251,7 +252,7 @@ read_line(struct session *s)
 		if (!fill(s, until))
 			return false;
 	}
-	if (s->len == total && s->len > 0 && s->line[s->len - 1] == '\r')
+	if (s->len > 0 && s->line[s->len - 1] == '\r')
 		s->len--;
 	s->line[s->len] = '\0';
 	return true;
@@ -336,11 +337,8 @@ serve(struct session *s)
 	out_puts(&s->out, "+OK ");
 	out_putu(&s->out, s->count);
 	out_puts(&s->out, " messages\r\n");
-	while (!s->over && read_line(s)) {
+	while (!s->over && read_line(s))
 		obey(s);
-		if (s->out.fail != IO_OK && !s->over)
-			out_failed(s);
-	}
 	/* First of all: who is told that it is over may come again at once. */
 	box_free(s->box);
 	out_flush(&s->out);
@@ -351,12 +349,18 @@ session_run(const struct session_config *cfg, int rfd, int wfd)
 {
 	struct session *s = mem_alloc(1, sizeof *s);
 	enum box_status st;
+	int e;
 
 	s->cfg = cfg;
 	s->begun = clock_mono_ms();
 	io_init(&s->in, rfd, -1, cfg->timeout_ms);
 	out_init(&s->out, wfd, cfg->timeout_ms);
 	st = box_open(&s->box, &cfg->box);
+	/* Before it, what has no memory for a mailbox may end without a word:
+	 * the login says then that this is no time for it. */
+	e = errno;
+	login_taken();
+	errno = e;
 	if (st == BOX_OK)
 		serve(s);
 	else
