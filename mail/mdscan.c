@@ -30,7 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DENTS ((size_t)256 << 10)       /* bytes a getdents64: 3,000 names */
+#define DENTS ((size_t)256 << 10)       /* bytes for a getdents64, half of it
+                                         * at least: 1,500 names */
 #define EVENTS 16384                    /* bytes a read of a watch */
 #define PASSES 4
 #define POOL_MAX ((size_t)900 << 20)    /* bytes of names, below STR_MAX */
@@ -172,10 +173,12 @@ read_dir(struct pass *p, int which)
 		size_t at;
 		ssize_t n;
 
+		if (m->pool.cap < m->pool.len + DENTS / 2)
+			str_reserve(&m->pool, DENTS);
 		/* Entries want to be aligned, the pool's end is not. */
-		str_reserve(&m->pool, DENTS + 8);
 		at = (m->pool.len + 7) & ~(size_t)7;
-		n = getdents64(p->fd[which], m->pool.s + at, DENTS);
+		n = getdents64(p->fd[which], m->pool.s + at,
+		    m->pool.cap - 1 - at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || take_dents(m, at, n < 0 ? 0 : (size_t)n,

@@ -122,6 +122,7 @@ box_sizes_save(struct box *b)
 {
 	struct str text = {0};
 
+	str_free(&b->buf);
 	if (b->sizes_new == 0 || (b->sizes_new < b->n / WORTH_PART &&
 	    b->sizes_read < WORTH_BYTES))
 		return;
