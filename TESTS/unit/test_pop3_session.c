@@ -448,6 +448,33 @@ end_line(void **state)
 	play_free(&p);
 }
 
+/* What the client was told of all of them, and nothing when it was not. */
+static void
+size_in_log(void **state)
+{
+	static const struct {
+		const char *in, *log;
+	} said[] = {
+		{"LIST\r\nDELE 1\r\nLIST\r\n", " messages=3 size=" SIZE_ALL
+		    " retr="},
+		{"DELE 3\r\nSTAT\r\nRSET\r\nLIST\r\n",
+		    " messages=3 size=48 retr="},
+		{"LIST 1\r\nUIDL\r\n", " messages=3 retr="},
+		{"LIST 1\r\nLIST\r\n", " messages=3 size=" SIZE_ALL
+		    " retr="},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(said); i++) {
+		struct play p = {0};
+
+		pop3_fake_box(three, 3);
+		play_whole(said[i].in, &p);
+		assert_non_null(strstr(str_c(&p.log), said[i].log));
+		play_free(&p);
+	}
+}
+
 /* ---- messages that are not as they were ---- */
 
 static void
@@ -692,6 +719,7 @@ main(void)
 		cmocka_unit_test(gone_without_quit),
 		cmocka_unit_test(not_all_removed),
 		cmocka_unit_test(end_line),
+		cmocka_unit_test(size_in_log),
 		cmocka_unit_test(lost_messages),
 		cmocka_unit_test(spoilt_at_once),
 		cmocka_unit_test(changed_in_the_middle),
