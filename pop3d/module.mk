@@ -32,4 +32,4 @@ pop3_send_FUZZ_SRC := $(POP3_FAKE)
 pop3_session_FUZZ_SRC := $(POP3_FAKE)
 pop3_session_FUZZ_LDLIBS := -Wl,--wrap=log_info,--wrap=log_sys
 MAN += pop3d/qmail-pop3d.8
-MAN += pop3d/qmail-popup.8
+MAN += pop3d/qmail-popup.8 pop3d/pop3d.uidl.5
