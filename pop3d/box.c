@@ -43,6 +43,7 @@ box_open(struct box **out, const struct box_config *cfg)
 	if (st == BOX_OK)
 		st = fill(b, cfg->uidl);
 	if (st == BOX_OK) {
+		box_slot_note(b, cfg);
 		*out = b;
 	} else {
 		int e = errno;

@@ -116,5 +116,7 @@ void box_uidl_prune(struct box *);
 
 /* box_slot.c */
 enum box_status box_slot_take(struct box *, const struct box_config *);
+/* The login is a success: the next one has to wait from now on. */
+void box_slot_note(const struct box *, const struct box_config *);
 
 #endif

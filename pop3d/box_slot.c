@@ -75,9 +75,12 @@ box_slot_take(struct box *b, const struct box_config *cfg)
 		return BOX_OK;
 	if (cfg->delay_s > 0 && !made && is_soon(b->slot, cfg->delay_s))
 		return BOX_SOON;
-	if (!take_slot(b->slot, cfg->sessions))
-		return BOX_BUSY;
-	if (cfg->delay_s > 0)
+	return take_slot(b->slot, cfg->sessions) ? BOX_OK : BOX_BUSY;
+}
+
+void
+box_slot_note(const struct box *b, const struct box_config *cfg)
+{
+	if (cfg->delay_s > 0 && b->slot >= 0)
 		(void)futimens(b->slot, NULL);
-	return BOX_OK;
 }

@@ -517,6 +517,15 @@ test_delay(void **state)
 	box_free(b);
 	/* It was a login. */
 	assert_int_equal(box_open(&b, &cfg), BOX_SOON);
+	/* One that failed was none. */
+	for (int i = 0; i < 2; i++)
+		t[i].tv_sec = time(NULL) - 101;
+	assert_int_equal(utimensat(AT_FDCWD, "pop3d.lock", t, 0), 0);
+	move("cur", "away");
+	assert_int_equal(box_open(&b, &cfg), BOX_NONE);
+	move("away", "cur");
+	b = opened();
+	box_free(b);
 	/* The clock was put back. */
 	for (int i = 0; i < 2; i++)
 		t[i].tv_sec = time(NULL) + 3600;

@@ -7,13 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #define STORM 5000                      /* messages */
-#define STORM_MS 4000                   /* each of the two storms lasts */
+#define STORM_MS 6000                   /* each of the two storms lasts */
 
 static const struct {
 	const char *name;
@@ -327,6 +329,47 @@ test_storm(void **state)
 	assert_true(flat_out + slow > 0);
 }
 
+/* Where a user has no inotify instance left.  Exit code 2: that cannot be had
+ * here. */
+static void
+without_watch(void *arg)
+{
+	int maildir = *(int *)arg, limit;
+	struct mdscan m = {0};
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(2);
+	limit = open("/proc/sys/user/max_inotify_instances",
+	    O_WRONLY | O_CLOEXEC);
+	if (limit < 0 || write(limit, "0\n", 2) != 2)
+		_exit(2);
+	if (inotify_init1(IN_CLOEXEC) >= 0)
+		_exit(2);
+	if (renameat(maildir, "new/1.a", maildir, "cur/1.a:2,") < 0 ||
+	    mdscan_read(maildir, NULL, &m) < 0)
+		_exit(3);
+	if (m.watched || count(&m, "1.a:2,", false) == 0 ||
+	    count(&m, "1.a", true) != 0 || count(&m, "2.b", false) == 0)
+		_exit(4);
+}
+
+static void
+test_no_watch(void **state)
+{
+	char dir[] = "/tmp/unit-mdscan.XXXXXX", text[1000];
+	int fd = make_maildir(dir), status;
+
+	(void)state;
+	add(fd, "new/1.a");
+	add(fd, "cur/2.b");
+	status = unit_child(without_watch, &fd, text, sizeof text);
+	remove_maildir(dir, fd);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -335,6 +378,7 @@ main(void)
 	    cmocka_unit_test(test_read),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_storm),
+	    cmocka_unit_test(test_no_watch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
