@@ -15,7 +15,7 @@
 #include <time.h>
 
 #define STORM 5000                      /* messages */
-#define STORM_MS 6000                   /* each of the two storms lasts */
+#define STORM_MS 5000                   /* each of the two storms lasts */
 
 static const struct {
 	const char *name;
