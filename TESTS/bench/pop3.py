@@ -34,7 +34,8 @@ class Pop3Bench:
     def __init__(self, args):
         self.args = args
         self.runs = 1 if args.quick else max(args.repeat, 5)
-        self.users = max(args.idle, 10)
+        self.idling = min(args.idle, 30) if args.quick else args.idle
+        self.users = max(self.idling, 10)
         # Mailboxes: name, messages, bytes of each, whether names tell sizes.
         self.boxes = [(f"box{i:03}", 20, BODY, True)
                       for i in range(self.users)]
@@ -381,7 +382,7 @@ class Pop3Bench:
     def pop3_memory(self):
         """Each server alone: pages shared with another would count less."""
         rows = []
-        n = self.args.idle
+        n = self.idling
         for s in self.everyone:
             s.stop()
         for s in self.systems:
