@@ -54,7 +54,7 @@ struct box {
 	int uidl_fd;                    /* pop3d.uidl, -1: read or none */
 	size_t uidl_lines;              /* it has */
 	struct str uidls;               /* given ones, with a NUL each */
-	uint64_t *given;                /* a hash table of their sums; 0: free */
+	uint64_t *given;                /* hash table of their sums, 0: free */
 	size_t n_given, cap_given;      /* a power of 2, or 0 */
 	bool given_len[BOX_UIDL_GIVEN + 1];     /* their lengths */
 	char uidl[BOX_UIDL + 1];        /* the last answer */

@@ -107,7 +107,8 @@ session(const char *uidl, char got[MESSAGES][BOX_UIDL_GIVEN + 1])
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	char first[MESSAGES][BOX_UIDL_GIVEN + 1], then[MESSAGES][BOX_UIDL_GIVEN + 1];
+	char first[MESSAGES][BOX_UIDL_GIVEN + 1];
+	char then[MESSAGES][BOX_UIDL_GIVEN + 1];
 	struct str text = {0};
 	size_t which, how;
 
