@@ -322,7 +322,9 @@ import_any(struct box *b)
 	for (int i = 0; i < SERVERS; i++)
 		if (fd[i] >= 0)
 			(void)close(fd[i]);
-	if (r == 0)
+	/* Whose messages are yet to come, as in a migration, has not been
+	 * taken over. */
+	if (r == 0 && b->uidls.len > 0)
 		write_list(b);
 	return opened;
 }

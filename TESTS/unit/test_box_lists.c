@@ -138,6 +138,25 @@ test_import_dovecot(void **state)
 	assert_false(there("pop3d.uidl"));
 }
 
+/* The list is there before the messages. */
+static void
+test_import_early(void **state)
+{
+	struct box *b;
+
+	(void)state;
+	put(DOVECOT, dovecot);
+	b = opened();
+	assert_int_equal(box_count(b), 0);
+	box_free(b);
+	assert_false(there("pop3d.uidl"));
+	messages();
+	b = opened();
+	expect_uidls(b, "0000000a6b044fd2 0000000b6b044fd2 3.c");
+	box_free(b);
+	assert_true(there("pop3d.uidl"));
+}
+
 static void
 test_which(void **state)
 {
@@ -458,6 +477,7 @@ main(void)
 	    T(test_own_uidl),
 	    T(test_import_courier),
 	    T(test_import_dovecot),
+	    T(test_import_early),
 	    T(test_which),
 	    T(test_settings),
 	    T(test_unique),
