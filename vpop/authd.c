@@ -266,7 +266,7 @@ name_guess(const struct client *c, const struct auth_request *q,
 	}
 	str_copys(&m->by_ip, "a");
 	if (q->remote_ip.len == 0)
-		str_catf(&m->by_ip, "uid %lu", (unsigned long)c->uid);
+		str_catf(&m->by_ip, "uid=%lu", (unsigned long)c->uid);
 	else
 		name_place(&m->by_ip, q->remote_ip.s);
 	str_copys(&m->pair, "p");
@@ -281,6 +281,23 @@ name_guess(const struct client *c, const struct auth_request *q,
 	str_free(&user);
 }
 
+/* A pair is "p", the place, which has no space, a space, and the user. */
+static void
+log_pair(const struct str *pair)
+{
+	struct str who = {0};
+	size_t at = 1;
+
+	while (at < pair->len && pair->s[at] != ' ')
+		at++;
+	str_catb(&who, pair->s + 1, at - 1);
+	str_catc(&who, ' ');
+	if (at < pair->len)
+		log_quote(&who, pair->s + at + 1, pair->len - at - 1);
+	log_warn("too many wrong passwords: %s", str_c(&who));
+	str_free(&who);
+}
+
 /* Who logged in from there lately is not kept out by what others guess. */
 static bool
 may_guess(struct client *c)
@@ -289,7 +306,6 @@ may_guess(struct client *c)
 	struct matter *m = &c->m;
 	uint64_t limit = a->set.number[VSETTING_LOGINTRIES];
 	int64_t now = clock_mono_ms();
-	struct str who = {0};
 
 	m->took_ip = guess_take(&a->guess, m->by_ip.s, m->by_ip.len, limit,
 	    now);
@@ -304,10 +320,8 @@ may_guess(struct client *c)
 	}
 	if (!m->took_ip && now - a->refused >= REFUSED_EVERY_MS) {
 		a->refused = now;
-		log_quote(&who, m->pair.s + 1, m->pair.len - 1);
-		log_warn("too many wrong passwords: %s", str_c(&who));
+		log_pair(&m->pair);
 	}
-	str_free(&who);
 	return m->took_ip;
 }
 

@@ -309,7 +309,8 @@ def test_guesses_are_counted_over_all_services(vsite):
         assert vsite.login(f"jo@{DOMAIN}", PW, ip=ip) == NOTHING
         assert vsite.login(f"jo@{DOMAIN}", PW, ip=other) == OK
         assert vsite.login(user, PW, ip=other) == OK
-        vsite.h.wait(lambda: "too many wrong passwords" in vsite.log(),
+        vsite.h.wait(lambda: f"too many wrong passwords: {ip} {user}\n"
+                     in vsite.log(),
                      "the reason in the log")
         # One user from many addresses: three times as many in all.
         for i in range(10):
