@@ -213,6 +213,7 @@ config_make_rules(struct place *p, struct str *done, struct str *path)
 		    "# Who may fetch mail, on ports 110 and 995: see "
 		    "tcprules(1).\n"
 		    "# After a change: svc -t /service/pop3 /service/pop3s\n"
+		    "# Without this file /etc/tcp.pop3.cdb counts as it is.\n"
 		    ":allow\n"},
 	};
 
