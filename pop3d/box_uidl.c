@@ -351,6 +351,8 @@ box_uidl_open(struct box *b, const char *config)
 {
 	str_copys(&b->uidl_config, config);
 	if (!box_uidl_config_ok(config)) {
+		log_warn("control/pop3uidl is not understood: it is auto, "
+		    "name, courier, or dovecot with a format");
 		errno = EINVAL;
 		return -1;
 	}
