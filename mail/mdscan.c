@@ -33,6 +33,9 @@
 #define DENTS ((size_t)256 << 10)       /* bytes for a getdents64, half of it
                                          * at least: 1,500 names */
 #define EVENTS 16384                    /* bytes a read of a watch */
+#define READS 64                        /* of a watch that still tells more:
+                                         * others may rename faster than we
+                                         * read */
 #define PASSES 4
 #define POOL_MAX ((size_t)900 << 20)    /* bytes of names, below STR_MAX */
 #define CIFS_MAGIC 0xff534d42           /* in no header of the kernel's */
@@ -52,7 +55,6 @@ struct pass {
 	int fd[DIRS];
 	struct stat before[DIRS];
 	struct mdscan_watch *watch;     /* its fd is -1 where there is none */
-	bool stale;                     /* events are of before: no news */
 	bool overflow;                  /* events were lost */
 	bool first;                     /* not worth it where it is doubtful */
 	bool remote;                    /* others' changes make no events */
@@ -127,7 +129,7 @@ take_event(struct pass *p, const struct inotify_event *e)
 
 	if (e->mask & IN_Q_OVERFLOW)
 		p->overflow = true;
-	if (e->len == 0 || e->mask & IN_ISDIR || p->stale)
+	if (e->len == 0 || e->mask & IN_ISDIR)
 		return 0;
 	len = strnlen(e->name, e->len);
 	r = judge_name(m, e->name, len);
@@ -139,13 +141,13 @@ take_event(struct pass *p, const struct inotify_event *e)
 	return 0;
 }
 
-/* What the watch has to tell now. */
+/* What the watch has to tell, reads times at most. */
 static int
-drain(struct pass *p)
+drain(struct pass *p, size_t reads)
 {
 	_Alignas(struct inotify_event) char buf[EVENTS];
 
-	while (p->watch->fd >= 0) {
+	while (p->watch->fd >= 0 && reads-- > 0) {
 		ssize_t n = read(p->watch->fd, buf, sizeof buf);
 
 		if (n < 0 && errno == EINTR)
@@ -162,6 +164,16 @@ drain(struct pass *p)
 		}
 	}
 	return 0;
+}
+
+/* All that it has to tell of the time until now: it tells no more, so this
+ * ends. */
+static int
+hear_out(struct pass *p)
+{
+	for (int i = 0; i < DIRS && p->watch->fd >= 0; i++)
+		(void)inotify_rm_watch(p->watch->fd, p->watch->wd[i]);
+	return drain(p, SIZE_MAX);
 }
 
 static int
@@ -184,7 +196,7 @@ read_dir(struct pass *p, int which)
 		if (n < 0 || take_dents(m, at, n < 0 ? 0 : (size_t)n,
 		    which == NEW) < 0)
 			return -1;
-		if (drain(p) < 0)
+		if (drain(p, READS) < 0)
 			return -1;
 		if (n == 0)
 			return 0;
@@ -277,9 +289,8 @@ set_watch(struct mdscan_watch *w, int maildir)
 {
 	char path[64];
 
-	if (w->fd >= 0)
-		return;
-	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (w->fd < 0)
+		w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	for (int i = 0; i < DIRS && w->fd >= 0; i++) {
 		(void)snprintf(path, sizeof path, "/proc/self/fd/%d/%s",
 		    maildir, dir_name[i]);
@@ -318,6 +329,8 @@ run_pass(struct pass *p)
 	for (int i = 0; i < DIRS && v >= 0; i++)
 		if (read_dir(p, i) < 0)
 			v = -1;
+	if (v >= 0 && hear_out(p) < 0)
+		v = -1;
 	for (int i = 0; i < DIRS && v >= 0; i++) {
 		struct stat after;
 
@@ -362,15 +375,12 @@ watched_passes(struct pass *p)
 	int v = -1;
 
 	p->scan->watched = true;
-	p->stale = true;
-	if (drain(p) < 0)
-		return -1;
-	p->stale = false;
-	for (int i = 0; i < PASSES; i++) {
+	for (int i = 0; i < PASSES && p->watch->fd >= 0; i++) {
 		p->overflow = false;
 		v = run_pass(p);
 		if (v < 0 || !p->overflow)
 			break;
+		set_watch(p->watch, p->maildir);
 	}
 	return v < 0 ? -1 : 0;
 }
@@ -412,8 +422,11 @@ mdscan_read(int maildir, struct mdscan_watch *keep, struct mdscan *m)
 			p.watch = keep;
 		v = read_again(&p);
 	}
-	if (v < 0)
+	if (v < 0) {
 		forget(m, n, len);
+		/* What it would tell next is old. */
+		mdscan_unwatch(p.watch);
+	}
 	mdscan_unwatch(&own);
 	return v < 0 ? -1 : 0;
 }

@@ -44,7 +44,8 @@ struct mdscan {
 
 /* A watch of new/ and cur/, an inotify descriptor.  A user has some hundred of
  * them, and giving one back waits for the kernel (10 ms): who scans again and
- * again keeps it from when it is first needed. */
+ * again keeps it from when it is first needed.  Between scans it watches
+ * nothing. */
 struct mdscan_watch {
 	int fd;                         /* -1: none yet */
 	int wd[MDSCAN_DIRS];
