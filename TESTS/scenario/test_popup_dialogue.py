@@ -18,7 +18,7 @@ POP3D = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))), "pop3d")
 sys.path.insert(0, POP3D)
 import dialogue  # noqa: E402
-from server import BIN, CONTROL, Server  # noqa: E402
+from popups import BIN, CONTROL, Server  # noqa: E402
 
 
 @pytest.fixture(scope="module")
