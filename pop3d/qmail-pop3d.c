@@ -53,6 +53,8 @@ configure(struct session_config *cfg, struct str *uidl, const char *maildir)
 	cfg->ip = env("TCPREMOTEIP");
 	cfg->tls = env("SSL_PROTOCOL");
 	cfg->passwords = getenv(LOGIN_FD_ENV) != NULL;
+	/* After a login, what started us is what tcpserver counts. */
+	cfg->pid = cfg->passwords ? getppid() : getpid();
 	cfg->stls = cfg->passwords && *cfg->tls == '\0' &&
 	    access(TLSREQ_SOCKET, F_OK) == 0;
 }

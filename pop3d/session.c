@@ -312,7 +312,7 @@ log_end(struct session *s)
 {
 	struct str l = {0};
 
-	str_catf(&l, "info: end pid=%ld", (long)getpid());
+	str_catf(&l, "info: end pid=%ld", (long)s->cfg->pid);
 	pair(&l, "user", s->cfg->user);
 	pair(&l, "ip", s->cfg->ip);
 	if (*s->cfg->tls != '\0')

@@ -30,6 +30,7 @@ struct session_config {
 	int timeout_ms;                 /* a client may be silent, or not take
 	                                 * what it asked for */
 	const char *user, *ip, *tls;    /* for the log; "" where not known */
+	pid_t pid;                      /* what the log calls the connection */
 	bool passwords, stls;           /* the login takes them, says CAPA: what
 	                                 * it offered it must go on to (2449:5) */
 };

@@ -163,7 +163,9 @@ def test_mail_is_fetched(site, user, port):
     for words in ("why=quit", "messages=1", f"size={size}", "retr=1", "top=0",
                   "dele=1"):
         assert f" {words} " in line + " ", line
-    assert re.search(rf"tcpserver: ok \d+ \S+:::1:{port} :::1::{mine}\n", log)
+    # one number leads through the log
+    pid = re.search(r" pid=(\d+) ", line).group(1)
+    assert re.search(rf"tcpserver: ok {pid} \S+:::1:{port} :::1::{mine}\n", log)
     assert f"pw-{user}" not in log
 
 

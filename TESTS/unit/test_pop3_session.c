@@ -436,14 +436,14 @@ end_line(void **state)
 	(void)state;
 	cfg.user = "jo e\n%s";
 	cfg.tls = "TLSv1.3";
+	cfg.pid = 4711;
 	pop3_fake_box(three, 3);
 	pop3_fake.result.deleted = 1;
 	play(&cfg, "STAT\r\nRETR 1\r\nTOP 1 0\r\nTOP 2 0\r\nDELE 1\r\n"
 	    "STAT\r\nQUIT\r\n", 52, 52, &p);
-	(void)snprintf(want, sizeof want, "info: end pid=%ld user=jo_e/_s "
+	(void)snprintf(want, sizeof want, "info: end pid=4711 user=jo_e/_s "
 	    "ip=192.0.2.1 tls=TLSv1.3 why=quit messages=3 size=" SIZE_ALL
-	    " retr=1 top=2 dele=1 in=52 out=%zu seconds=0\n", (long)getpid(),
-	    p.said.len);
+	    " retr=1 top=2 dele=1 in=52 out=%zu seconds=0\n", p.said.len);
 	assert_non_null(strstr(str_c(&p.log), want));
 	play_free(&p);
 }
