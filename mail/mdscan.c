@@ -369,20 +369,23 @@ unite_passes(struct pass *p)
 	return 0;
 }
 
+/* Events that were lost may be of the one message that reading missed. */
 static int
 watched_passes(struct pass *p)
 {
-	int v = -1;
-
 	p->scan->watched = true;
-	for (int i = 0; i < PASSES && p->watch->fd >= 0; i++) {
+	for (int i = 0; i < PASSES; i++) {
 		p->overflow = false;
-		v = run_pass(p);
-		if (v < 0 || !p->overflow)
-			break;
+		if (run_pass(p) < 0)
+			return -1;
+		if (!p->overflow)
+			return 0;
 		set_watch(p->watch, p->maildir);
+		if (p->watch->fd < 0)
+			return unite_passes(p);
 	}
-	return v < 0 ? -1 : 0;
+	errno = EBUSY;
+	return -1;
 }
 
 static void

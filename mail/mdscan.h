@@ -56,7 +56,7 @@ void mdscan_unwatch(struct mdscan_watch *);
 /* Appends what is there, in no order; a message that moved meanwhile may be
  * in it twice, the later name after the earlier.  maildir: its descriptor.
  * keep: NULL, or this Maildir's watch.  0, or -1 with errno (ENOENT: no new/
- * or cur/). */
+ * or cur/; EBUSY: more changed than the kernel could tell). */
 __attribute__((warn_unused_result))
 int mdscan_read(int maildir, struct mdscan_watch *keep, struct mdscan *);
 void mdscan_free(struct mdscan *);

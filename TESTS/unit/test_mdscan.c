@@ -248,11 +248,16 @@ missing(const struct mdscan *m)
 	return n;
 }
 
-/* What reading alone finds. */
-static void
+/* What reading alone finds; false when it would not end: in tmpfs what is
+ * renamed comes once more, further on. */
+static bool
 read_plainly(int dir, struct mdscan *m)
 {
 	static const char *const sub[] = {"new", "cur"};
+	bool ends = true;
+
+	m->cap = (size_t)4 * STORM;
+	m->entries = mem_alloc(m->cap, sizeof *m->entries);
 
 	for (size_t i = 0; i < N_OF(sub); i++) {
 		DIR *d = fdopendir(openat(dir, sub[i],
@@ -260,17 +265,17 @@ read_plainly(int dir, struct mdscan *m)
 		const struct dirent *e;
 
 		assert_non_null(d);
-		while ((e = readdir(d)) != NULL) {
+		while ((e = readdir(d)) != NULL && ends) {
 			if (e->d_name[0] == '.')
 				continue;
-			m->entries = realloc(m->entries,
-			    (m->n + 1) * sizeof *m->entries);
+			ends = m->n < m->cap - 1;
 			m->entries[m->n++] = (struct mdscan_entry){
 			    .at = (uint32_t)m->pool.len};
 			str_catb(&m->pool, e->d_name, strlen(e->d_name) + 1);
 		}
 		(void)closedir(d);
 	}
+	return ends;
 }
 
 static void
@@ -302,8 +307,8 @@ run_storm(long pause_ns, size_t *plain_out)
 		watched += m.watched;
 		mdscan_free(&m);
 		if (scans % 8 == 0) {
-			read_plainly(fd, &plain);
-			*plain_out += missing(&plain);
+			if (read_plainly(fd, &plain))
+				*plain_out += missing(&plain);
 			mdscan_free(&plain);
 		}
 	}
