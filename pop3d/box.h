@@ -57,6 +57,11 @@ uint64_t box_size(struct box *, size_t i);
 /* Bytes of 33..126, BOX_UIDL or BOX_UIDL_GIVEN at most, the same in every
  * session, no two the same in one.  Lives until the next is asked for. */
 const char *box_uidl(struct box *, size_t i);
+/* To be asked before: -1 with errno when what other servers called messages
+ * cannot be read now.  To say anything else would have clients fetch
+ * everything again. */
+__attribute__((warn_unused_result))
+int box_uidl_ready(struct box *);
 /* The file, for reading; -1 with errno (ENOENT: it is gone). */
 __attribute__((warn_unused_result))
 int box_message(struct box *, size_t i);

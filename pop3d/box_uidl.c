@@ -329,21 +329,31 @@ import_any(struct box *b)
 	return opened;
 }
 
-/* Our own list, when it is first asked for. */
-static void
-load_list(struct box *b)
+/* Our own list, when it is first asked for.  One that makes no sense is as
+ * good as none; one that cannot be read says nothing. */
+int
+box_uidl_ready(struct box *b)
 {
 	struct taking t = {.b = b, .own = true};
 	struct str text = {0};
+	int r = 0;
 
-	if (box_file_read(b->uidl_fd, &text) == 0 &&
-	    lists_own(LISTS_UIDL, str_c(&text), text.len, take_line, &t) == 0)
+	if (b->uidl_fd < 0)
+		return 0;
+	box_line_up(b);
+	if (box_file_read(b->uidl_fd, &text) < 0 && errno != EFBIG)
+		r = -1;
+	else if (lists_own(LISTS_UIDL, str_c(&text), text.len, take_line,
+	    &t) == 0)
 		b->uidl_lines = t.lines;
-	else if (import_any(b) < 0)
-		log_sys("unable to read %s/" UIDL_FILE, str_c(&b->path));
+	else
+		r = import_any(b);
 	str_free(&text);
+	if (r < 0)
+		return -1;
 	(void)close(b->uidl_fd);
 	b->uidl_fd = -1;
+	return 0;
 }
 
 int
@@ -384,8 +394,9 @@ box_uidl(struct box *b, size_t i)
 
 	box_line_up(b);
 	name = box_name(b, i);
-	if (b->uidl_fd >= 0)
-		load_list(b);
+	/* Who asks in spite of that, as for a log line, gets the name. */
+	if (box_uidl_ready(b) < 0)
+		log_sys("unable to read %s/" UIDL_FILE, str_c(&b->path));
 	if (b->m[i].uidl != 0)
 		return b->uidls.s + b->m[i].uidl;
 	if (!is_plain(name, n, BOX_UIDL) || looks_hashed(name, n) ||

@@ -83,6 +83,12 @@ messages_list(struct session *s, const struct args *a)
 void
 messages_uidl(struct session *s, const struct args *a)
 {
+	if (box_uidl_ready(s->box) < 0) {
+		log_sys("unable to read identifiers");
+		transact_say(s, "-ERR [SYS/TEMP] identifiers cannot be read "
+		    "now");
+		return;
+	}
 	list(s, a, put_uidl);
 }
 

@@ -103,6 +103,14 @@ box_size(struct box *b, size_t i)
 	return size + (m->n > 0 && m->bytes[m->n - 1] != '\n' ? 2 : 0);
 }
 
+int
+box_uidl_ready(struct box *b)
+{
+	(void)b;
+	errno = pop3_fake.uidl_error;
+	return pop3_fake.uidl_error != 0 ? -1 : 0;
+}
+
 const char *
 box_uidl(struct box *b, size_t i)
 {

@@ -19,6 +19,7 @@ extern struct pop3_fake {
 	enum box_status open;
 	size_t count;
 	struct pop3_fake_message msg[POP3_FAKE_MAX];
+	int uidl_error;                 /* of box_uidl_ready; 0: it is */
 	struct box_result result;       /* of box_update */
 	unsigned updates, frees;        /* how often they were called */
 } pop3_fake;

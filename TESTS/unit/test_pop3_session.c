@@ -521,6 +521,23 @@ spoilt_at_once(void **state)
 	(void)close(fd);
 }
 
+/* Not one of them, rather than others than yesterday. */
+static void
+no_identifiers(void **state)
+{
+	struct play p = {0};
+
+	(void)state;
+	pop3_fake_box(three, 2);
+	pop3_fake.uidl_error = EIO;
+	play_whole("UIDL\r\nUIDL 1\r\nNOOP\r\n", &p);
+	assert_string_equal(str_c(&p.said), "+OK 2 messages\r\n"
+	    "-ERR [SYS/TEMP] identifiers cannot be read now\r\n"
+	    "-ERR [SYS/TEMP] identifiers cannot be read now\r\n+OK\r\n");
+	assert_non_null(strstr(str_c(&p.log), "unable to read identifiers: "));
+	play_free(&p);
+}
+
 struct served {
 	struct session_config cfg;
 	int client, log;
@@ -722,6 +739,7 @@ main(void)
 		cmocka_unit_test(size_in_log),
 		cmocka_unit_test(lost_messages),
 		cmocka_unit_test(spoilt_at_once),
+		cmocka_unit_test(no_identifiers),
 		cmocka_unit_test(changed_in_the_middle),
 		cmocka_unit_test(silence),
 		cmocka_unit_test(trickle),
