@@ -18,15 +18,26 @@
 
 #define USAGE "qmail-remote host sender recipient..."
 
+#define CONTROL HOME_DIR "/control"
+
 /* Of the files: control/ to read, the table of timeouts to write; of either
- * only what is there. */
+ * only what is there.  A control file may be a link to elsewhere, so each is
+ * named. */
 static void
 give_up_rights(void)
 {
-	static const char *const control[] = {HOME_DIR "/control", NULL};
+	static const char *const files[] = {CONTROL "/me",
+	    CONTROL "/helohost", CONTROL "/smtproutes", CONTROL "/moreipme",
+	    CONTROL "/timeoutconnect", CONTROL "/timeoutremote",
+	    CONTROL "/smtpauth"};
+	const char *control[sizeof files / sizeof *files + 2] = {CONTROL};
 	const char *write[] = {TCPTO_FILE, NULL};
 	struct sandbox_fs fs = {.read = control, .write = write};
+	size_t n = 1;
 
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (access(files[i], R_OK) == 0)
+			control[n++] = files[i];
 	if (access(TCPTO_FILE, W_OK) < 0)
 		write[0] = NULL;
 	if (access(control[0], R_OK) < 0)

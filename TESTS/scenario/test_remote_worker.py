@@ -221,3 +221,17 @@ def test_control_files_are_read_again_for_a_new_session(lab, worker):
     lab.control(smtproutes=f":[127.0.0.1]:{port}\n")
     assert letters(w.send()) == "rK+"
     assert len(second.conns) == 1
+
+
+def test_control_files_may_be_links(lab, worker):
+    """Landlock does not follow them by itself."""
+    w = worker(peer := Peer())
+    w.end()
+    lab.h.run("mv /var/qmail/control/smtproutes /etc/routes && "
+              "ln -s /etc/routes /var/qmail/control/smtproutes")
+    w = Worker(lab)
+    try:
+        assert letters(w.send()) == "rK+"
+        assert len(peer.conns) == 1
+    finally:
+        w.end()
