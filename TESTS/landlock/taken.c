@@ -1,4 +1,4 @@
-/* taken.c - two programs of TESTS/landlock/init.
+/* taken.c - programs of TESTS/landlock/init.
  *
  *	nolandlock program [argument ...]
  *
