@@ -127,7 +127,8 @@ do_pass(struct popup *p, const char *arg)
 	str_clear(&p->user);
 }
 
-/* name SP digest: 16 bytes in hexadecimal (1939:7). */
+/* name SP digest: 16 bytes in hexadecimal, lower case (1939:7); not every
+ * client knows the latter, and what checks it compares text. */
 static void
 do_apop(struct popup *p, const char *arg)
 {
@@ -145,6 +146,7 @@ do_apop(struct popup *p, const char *arg)
 	}
 	str_copyb(&user, arg, (size_t)(space - arg));
 	str_copys(&digest, space + 1);
+	str_lower(&digest);
 	attempt(p, &user, &digest);
 	str_wipe(&digest);
 	str_free(&user);

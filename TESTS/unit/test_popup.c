@@ -291,6 +291,8 @@ static const struct {
 	    WORDS("ana\0" DIGEST "\0"), "STAT\r\n"},
 	{APOP, "APOP a b " DIGEST "\r\n", "",
 	    WORDS("a b\0" DIGEST "\0"), ""},
+	{APOP, "APOP Ana 0123456789ABCDEF0123456789abcdef\r\n", "",
+	    WORDS("Ana\0" "0123456789abcdef0123456789abcdef\0"), ""},
 };
 
 static void

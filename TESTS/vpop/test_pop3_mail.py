@@ -379,3 +379,44 @@ def test_quota(vsite):
     box.send(b"Subject: last\n\n")
     vsite.h.wait(lambda: said() == held(), "all to be counted again")
     assert held()[1] == 6
+
+
+def test_apop(vsite):
+    """A challenge where the accounts can serve it, and nowhere else."""
+    h = vsite.h
+
+    def challenge():
+        try:
+            with Talk(h) as t:
+                found = re.search(rb"<[!-=?-~]+@[!-=?-~]+>$", t.greeting)
+        except (OSError, AssertionError):
+            return None                 # it is being started
+        return found.group(0) if found else b""
+
+    def again(wanted, what):
+        h.run(["svc", "-t", "/service/pop3"])
+        h.wait(wanted, what)
+
+    def response(t, word):
+        stamp = t.greeting[t.greeting.index(b"<"):]
+        return hashlib.md5(stamp + word.encode()).hexdigest()
+    assert challenge() == b""
+    with vsite.settings(clearpasswords="1"):
+        box = Mailbox(vsite, "apop")
+        box.send(b"Subject: x\n\ny\n")
+        again(challenge, "a challenge")
+        assert challenge() != challenge()
+        for way in "plain", "stls":
+            with Talk(h, way) as t:
+                assert t.err(f"APOP {box.user} {response(t, 'guess')}"
+                             ).startswith("[AUTH] ")
+                digest = response(t, PASSWORD)
+                t.ok(f"APOP {box.user} "
+                     f"{digest.upper() if way == 'stls' else digest}")
+                assert t.ok("STAT").startswith("1 ")
+                t.quit()
+        # The password itself is good as well, where there is a challenge.
+        with box.talk() as t:
+            assert t.ok("STAT").startswith("1 ")
+            t.quit()
+    again(lambda: challenge() == b"", "no challenge")
