@@ -22,25 +22,31 @@ fs_read_fd(int fd, struct str *out, size_t max)
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 		return -1;
 	}
+	if ((uint64_t)st.st_size > max) {
+		errno = EFBIG;
+		return -1;
+	}
 	for (;;) {
-		char buf[4096];
-		ssize_t n = read(fd, buf, sizeof buf);
+		/* It may have grown, and files of the kernel have no size. */
+		size_t want = (size_t)st.st_size + 1 > had ?
+		    (size_t)st.st_size + 1 - had : 4096;
+		ssize_t n;
 
+		str_reserve(out, want);
+		n = read(fd, out->s + out->len, want);
 		if (n == 0)
 			return 0;
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
+		if (n < 0 && errno == EINTR)
+			continue;
+		had += n > 0 ? (size_t)n : 0;
+		if (n < 0 || had > max) {
+			if (n > 0)
+				errno = EFBIG;
 			str_trunc(out, start);
 			return -1;
 		}
-		if ((size_t)n > max - had) {
-			str_trunc(out, start);
-			errno = EFBIG;
-			return -1;
-		}
-		str_catb(out, buf, (size_t)n);
-		had += (size_t)n;
+		out->len += (size_t)n;
+		out->s[out->len] = '\0';
 	}
 }
 

@@ -98,15 +98,8 @@ cat_keyed(struct str *out, const struct maildir_key *k)
 	cat_host(out);
 }
 
-/* What was written so far. */
-struct count {
-	uint64_t size;
-	uint64_t bare;          /* LFs that have no CR before them */
-	char last;              /* byte */
-};
-
-static void
-count_add(struct count *c, const char *s, size_t n)
+void
+maildir_count_add(struct maildir_count *c, const char *s, size_t n)
 {
 	const char *end = s + n;
 
@@ -122,7 +115,7 @@ count_add(struct count *c, const char *s, size_t n)
 
 /* A unique name is the one in tmp/, so it is known to be new. */
 static void
-set_final(struct maildir_file *f, const struct count *c,
+set_final(struct maildir_file *f, const struct maildir_count *c,
     const struct maildir_key *key)
 {
 	str_copy(&f->final, &f->dir);
@@ -169,14 +162,14 @@ create_tmp(struct maildir_file *f)
 /* head goes out with the first bytes of the message in one write. */
 static enum maildir_status
 copy_message(struct maildir_file *f, const char *head, size_t nhead, int mfd,
-    struct count *out)
+    struct maildir_count *out)
 {
 	struct str buf = {0};
 	enum maildir_status st = MAILDIR_OK;
 	off_t at = 0;
 
 	str_copyb(&buf, head, nhead);
-	*out = (struct count){0};
+	*out = (struct maildir_count){0};
 	for (;;) {
 		ssize_t n;
 
@@ -194,7 +187,7 @@ copy_message(struct maildir_file *f, const char *head, size_t nhead, int mfd,
 			st = failed(f, MAILDIR_WRITE);
 			break;
 		}
-		count_add(out, buf.s, buf.len);
+		maildir_count_add(out, buf.s, buf.len);
 		buf.len = 0;
 		if (n == 0)
 			break;
@@ -209,7 +202,7 @@ maildir_write(struct maildir_file *f, const char *dir, const char *head,
 {
 	enum maildir_status status;
 	struct stat st;
-	struct count count;
+	struct maildir_count count;
 
 	*f = (struct maildir_file){.fd = -1, .replace = key != NULL};
 	str_copys(&f->dir, dir);

@@ -33,6 +33,15 @@ struct maildir_key maildir_key_of(const struct stat *, const char *local,
 /* One number for message and recipient. */
 uint64_t maildir_key_hash(const struct maildir_key *);
 
+/* How long a message is, counted piece by piece; {0} at first.  With CR LF it
+ * has size + bare bytes. */
+struct maildir_count {
+	uint64_t size;
+	uint64_t bare;                  /* LFs that have no CR before them */
+	char last;                      /* byte */
+};
+void maildir_count_add(struct maildir_count *, const char *s, size_t n);
+
 enum maildir_status {
 	MAILDIR_OK,
 	MAILDIR_CREATE,                 /* no file could be made in tmp/ */

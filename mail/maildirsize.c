@@ -12,6 +12,7 @@
 #include "lib/hash.h"
 #include "lib/io.h"
 #include "lib/tai.h"
+#include "mail/mdscan.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -136,20 +137,9 @@ maildirsize_read(const char *maildir, struct maildirsize *out)
 int64_t
 maildirsize_name_bytes(const char *name)
 {
-	size_t end = strcspn(name, ":");
-	uint64_t u;
+	uint64_t size = mdname_size(name);
 
-	for (const char *p = name; (p = strstr(p, ",S=")) != NULL; p += 3) {
-		size_t n = scan_u64(p + 3, &u);
-		const char *after = p + 3 + n;
-
-		if (p >= name + end)
-			break;
-		if (n > 0 && u <= INT64_MAX && (*after == '\0' ||
-		    *after == ',' || *after == ':'))
-			return (int64_t)u;
-	}
-	return -1;
+	return size <= INT64_MAX ? (int64_t)size : -1;
 }
 
 /* One walk over a Maildir: what is in it, and what would tell of a change. */
@@ -160,15 +150,6 @@ struct walk {
 	bool fresh;             /* a change might leave no trace */
 };
 
-static bool
-is_deleted(const char *name)
-{
-	const char *flags = strstr(name, ":2,");
-
-	return flags != NULL && memchr(flags + 3, 'T',
-	    strcspn(flags + 3, ",")) != NULL;
-}
-
 /* Where it has gone meanwhile it is not counted: the walk's state says that
  * something changed. */
 static int
@@ -177,7 +158,7 @@ count_file(struct walk *w, int dirfd, const char *name)
 	int64_t size = maildirsize_name_bytes(name);
 	struct stat st;
 
-	if (name[0] == '.' || is_deleted(name))
+	if (name[0] == '.' || mdname_has_flag(name, 'T'))
 		return 0;
 	if (size < 0) {
 		if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)

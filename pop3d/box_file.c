@@ -4,7 +4,6 @@
 
 #include "lib/io.h"
 #include "lib/tai.h"
-#include "pop3d/lists.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,40 +30,6 @@ box_file_open(const struct box *b, const char *name)
 		return -1;
 	}
 	return fd;
-}
-
-int
-box_file_read(int fd, struct str *out)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -1;
-	if (st.st_size > LISTS_MAX) {
-		errno = EFBIG;
-		return -1;
-	}
-	str_clear(out);
-	for (;;) {
-		size_t want = (size_t)st.st_size + 1 > out->len ?
-		    (size_t)st.st_size + 1 - out->len : 4096;
-		ssize_t n;
-
-		str_reserve(out, want);
-		n = read(fd, out->s + out->len, want);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 || out->len + (size_t)n > LISTS_MAX) {
-			if (n >= 0)
-				errno = EFBIG;
-			str_clear(out);
-			return -1;
-		}
-		if (n == 0)
-			return 0;
-		out->len += (size_t)n;
-		out->s[out->len] = '\0';
-	}
 }
 
 /* No other process makes the same at the same time, and O_EXCL tells. */

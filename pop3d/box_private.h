@@ -100,8 +100,6 @@ box_gone(const struct box *b, size_t i)
 /* A regular file in the Maildir, or -1; ENOENT also for what is none. */
 __attribute__((warn_unused_result))
 int box_file_open(const struct box *, const char *name);
-__attribute__((warn_unused_result))
-int box_file_read(int fd, struct str *out);
 void box_file_tmp(struct str *out, const char *name);   /* a path in tmp/ */
 /* Replaces it, not durably; nothing happens where that is not possible. */
 void box_file_cache(const struct box *, const char *name, const struct str *);

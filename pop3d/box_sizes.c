@@ -6,6 +6,8 @@
  * whichever session was last. */
 #include "pop3d/box_private.h"
 
+#include "lib/fs.h"
+#include "mail/maildir.h"
 #include "pop3d/lists.h"
 
 #include <errno.h>
@@ -17,28 +19,11 @@
 #define WORTH_PART 64                   /* one of so many messages was read */
 #define WORTH_BYTES (1 << 20)           /* or so much in all */
 
-/* LFs that will be sent with a CR of ours; *last: the byte before s, and then
- * the last one of it. */
-static uint64_t
-count_bare(const char *s, size_t n, char *last)
-{
-	const char *p = s, *end = s + n, *lf;
-	uint64_t bare = 0;
-
-	for (; p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL;
-	    p = lf + 1)
-		bare += (lf > s ? lf[-1] : *last) != '\r';
-	if (n > 0)
-		*last = end[-1];
-	return bare;
-}
-
 /* A last line without an end gets one. */
 static int
 measure(struct str *buf, int fd, uint64_t *out, uint64_t *read_out)
 {
-	uint64_t size = 0, bare = 0;
-	char last = '\n';
+	struct maildir_count c = {0};
 
 	str_reserve(buf, READ_BUF);
 	for (;;) {
@@ -50,11 +35,10 @@ measure(struct str *buf, int fd, uint64_t *out, uint64_t *read_out)
 			return -1;
 		if (n == 0)
 			break;
-		size += (uint64_t)n;
-		bare += count_bare(buf->s, (size_t)n, &last);
+		maildir_count_add(&c, buf->s, (size_t)n);
 	}
-	*read_out += size;
-	*out = size + bare + (last != '\n' ? 2 : 0);
+	*read_out += c.size;
+	*out = c.size + c.bare + (c.size > 0 && c.last != '\n' ? 2 : 0);
 	return 0;
 }
 
@@ -87,7 +71,7 @@ load_sizes(struct box *b)
 	fd = box_file_open(b, SIZES_FILE);
 	if (fd < 0)
 		return;
-	if (box_file_read(fd, &text) < 0 || lists_own(LISTS_SIZES,
+	if (fs_read_fd(fd, &text, LISTS_MAX) < 0 || lists_own(LISTS_SIZES,
 	    str_c(&text), text.len, take_size, &t) < 0) {
 		/* As good as none. */
 	}

@@ -266,7 +266,7 @@ import(struct box *b, enum server which, const char *format, int fd)
 {
 	struct taking t = {.b = b};
 	struct str text = {0};
-	int r = box_file_read(fd, &text);
+	int r = fs_read_fd(fd, &text, LISTS_MAX);
 
 	box_line_up(b);
 	if (r == 0)
@@ -341,7 +341,7 @@ box_uidl_ready(struct box *b)
 	if (b->uidl_fd < 0)
 		return 0;
 	box_line_up(b);
-	if (box_file_read(b->uidl_fd, &text) < 0 && errno != EFBIG)
+	if (fs_read_fd(b->uidl_fd, &text, LISTS_MAX) < 0 && errno != EFBIG)
 		r = -1;
 	else if (lists_own(LISTS_UIDL, str_c(&text), text.len, take_line,
 	    &t) == 0)
