@@ -4,6 +4,7 @@
  * Trusts:   its arguments and commands, control/.  Never: name servers, the
  *           peer, the message, the addresses.
  * Exits:    0 with a report on descriptor 1, 100 on misuse, 111. */
+#include "control/control.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
@@ -26,18 +27,26 @@
 static void
 give_up_rights(void)
 {
-	static const char *const files[] = {CONTROL "/me",
-	    CONTROL "/helohost", CONTROL "/smtproutes", CONTROL "/moreipme",
-	    CONTROL "/timeoutconnect", CONTROL "/timeoutremote",
+	static struct str path[CONTROL_COUNT];
+	const char *control[CONTROL_COUNT + 3] = {CONTROL,
 	    CONTROL "/smtpauth"};
-	const char *control[sizeof files / sizeof *files + 2] = {CONTROL};
 	const char *write[] = {TCPTO_FILE, NULL};
 	struct sandbox_fs fs = {.read = control, .write = write};
-	size_t n = 1;
+	size_t n = access(control[1], R_OK) == 0 ? 2 : 1;
 
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		if (access(files[i], R_OK) == 0)
-			control[n++] = files[i];
+	for (int i = 0; i < CONTROL_COUNT; i++) {
+		const struct control_entry *e =
+		    control_entry((enum control_id)i);
+
+		if (strcmp(e->reader, "all") != 0 &&
+		    strcmp(e->reader, "qmail-remote") != 0)
+			continue;
+		str_copys(&path[i], CONTROL "/");
+		str_cats(&path[i], e->file);
+		if (access(str_c(&path[i]), R_OK) == 0)
+			control[n++] = str_c(&path[i]);
+	}
+	control[n] = NULL;
 	if (access(TCPTO_FILE, W_OK) < 0)
 		write[0] = NULL;
 	if (access(control[0], R_OK) < 0)
